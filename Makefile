@@ -1,0 +1,44 @@
+# Verbs of the project; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := shared services research lobflow bench tests
+
+.DEFAULT_GOAL := help
+.PHONY: help venv check test bench lock clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+venv: $(VENV)/.dev ## install everything into .venv from the hashed lock
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "lobflow needs Python 3.11, 3.12 or 3.13; set PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+check: venv ## format, lint, strict types, unit, property and golden tests
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/pytest -q -m "not slow" tests/unit tests/property tests/conformance tests/golden
+
+test: check ## everything: `make check`, then integration and end-to-end tests
+	$(BIN)/pytest -q -m slow tests/unit tests/property tests/conformance tests/golden || [ $$? -eq 5 ]
+	$(BIN)/pytest -q tests/integration tests/e2e
+
+bench: venv ## tick-to-order latency beside a bare relay, one JSON line
+	$(BIN)/lobflow bench tick-to-order --json
+
+lock: ## write the lock files anew (needs uv)
+	uv pip compile --quiet --upgrade --generate-hashes --universal --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements.lock
+	uv pip compile --quiet --upgrade --generate-hashes --universal --no-annotate --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
+
+clean: ## remove .venv, caches and build products
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

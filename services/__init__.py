@@ -1,0 +1,1 @@
+"""The services. Each imports `shared` and itself, nothing else of ours."""

@@ -1,0 +1,1 @@
+"""The language the services speak and the plumbing they share; takes no decisions."""

@@ -1,0 +1,157 @@
+"""All settings, from the environment (`LOBFLOW_...`) or a `.env` file; nothing else reads the environment.
+
+Each has a default that works on one machine against the local venue. A wrong one ends the process with one
+line that names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.errors import BadSetting, LobflowError
+from shared.streams import check_run_id, check_symbol
+
+MAINNET_TRADING_HOSTS = ("fapi.binance.com", "fstream.binance.com", "ws-fapi.binance.com")
+
+
+class Settings(BaseSettings):
+    """Settings of all services; each uses what it needs."""
+
+    model_config = SettingsConfigDict(env_prefix="LOBFLOW_", env_file=".env", extra="ignore", frozen=True)
+
+    # Bus
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_start_seconds: float = Field(10.0, ge=0, description="how long to wait for Redis at start")
+    run_id: str = Field("live", description="first part of every key; a replay has its own")
+    instance: str = Field(
+        "0", pattern=r"^[A-Za-z0-9_-]{1,20}$", description="tells copies of a service apart"
+    )
+    retention_minutes: float = Field(60.0, gt=0, description="how long market-like streams are kept in Redis")
+
+    # Market
+    symbols: Annotated[tuple[str, ...], NoDecode] = ("BTCUSDT",)
+    lockstep: bool = Field(False, description="replay: follow the venue's recorded order and pace")
+
+    # Venue: where data comes from and where orders go, chosen separately
+    data_rest_url: str = "http://127.0.0.1:8080"
+    data_public_url: str = "ws://127.0.0.1:8080/public"
+    data_market_url: str = "ws://127.0.0.1:8080/market"
+    trade_rest_url: str = "http://127.0.0.1:8080"
+    trade_private_url: str = "ws://127.0.0.1:8080/private"
+    api_key: SecretStr = SecretStr("local-key")
+    api_secret: SecretStr = SecretStr("local-secret")
+    recv_window_ms: int = Field(5000, ge=1, le=60000)
+
+    # The local venue
+    venue_port: int = Field(8080, ge=0, le=65535)
+    venue_files: Annotated[tuple[Path, ...], NoDecode] = ()
+    venue_speed: float = Field(0.0, ge=0, description="market seconds per second; 0 is as fast as it goes")
+    venue_latency_ms: int = Field(100, ge=100, description="modelled one-way latency of orders and answers")
+    venue_limits: bool = Field(True, description="apply the venue's order-rate and weight limits")
+    venue_balance: Decimal = Field(Decimal(10_000), gt=0, description="opening wallet balance, USDT")
+
+    # Features, model
+    model_dir: Path = Field(Path("models/default"), description="a folder that `lobflow train` wrote")
+
+    # Trader
+    strategy: Literal["threshold", "bench", "none"] = "threshold"
+    threshold: float | None = Field(None, gt=0, description="USDT; unset: the 90 % quantile from training")
+    size: Decimal = Field(Decimal("0.01"), gt=0, description="order size, base currency")
+    period: int = Field(10, gt=0, description="seconds a position is held; also the horizon that is traded")
+    max_position: Decimal = Field(Decimal("0.1"), gt=0, description="largest position, base currency")
+    max_orders_10s: int = Field(
+        100, gt=0, description="our own limit on orders in 10 s, under the venue's 300"
+    )
+    stale_ms: int = Field(1000, gt=0, description="a book or prediction older than this opens nothing")
+
+    # Recorder, monitor, telemetry
+    record_dir: Path = Path("data")
+    record_seconds: float = Field(60.0, gt=0, le=900, description="a Parquet file is closed after this time")
+    host: str = "127.0.0.1"
+    monitor_port: int = Field(8000, ge=0, le=65535)
+    metrics_port: int = Field(0, ge=0, le=65535, description="0 takes a free port")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    stamps_file: Path | None = Field(None, description="bench: where to write the times of each hop")
+
+    @field_validator("symbols", mode="before")
+    @classmethod
+    def _split_symbols(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = tuple(part.strip().upper() for part in value.split(",") if part.strip())
+        if isinstance(value, tuple) and (not value or len(set(value)) != len(value)):
+            raise ValueError("name at least one symbol, each once, with commas between")
+        return value
+
+    @field_validator("venue_files", mode="before")
+    @classmethod
+    def _split_files(cls, value: object) -> object:
+        return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+    @field_validator("symbols")
+    @classmethod
+    def _check_symbols(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_checked(check_symbol, symbol) for symbol in value)
+
+    @field_validator("run_id")
+    @classmethod
+    def _check_run(cls, value: str) -> str:
+        return _checked(check_run_id, value)
+
+    @field_validator("trade_rest_url", "trade_private_url")
+    @classmethod
+    def _no_mainnet(cls, value: str) -> str:
+        host = (urlsplit(value).hostname or "").lower().rstrip(".")
+        if host in MAINNET_TRADING_HOSTS or (host.endswith(".binance.com") and not host.startswith("demo-")):
+            raise ValueError(
+                f"{host} trades real money; lobflow trades on the local venue and demo trading only"
+            )
+        return value
+
+    def config_hash(self) -> str:
+        """A short hash of all settings but secrets, for health entries."""
+        text = self.model_dump_json(exclude={"api_key", "api_secret", "stamps_file", "instance"})
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _checked(check: Callable[[str], str], value: str) -> str:
+    try:
+        return check(value)
+    except LobflowError as error:
+        raise ValueError(str(error)) from error
+
+
+def load(**overrides: object) -> Settings:
+    """Settings from the environment. Raises BadSetting with one line that names each wrong one."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        parts = []
+        for row in error.errors(include_url=False):
+            name = "LOBFLOW_" + "_".join(str(part) for part in row["loc"][:1]).upper()
+            parts.append(
+                f"{name}: {row['msg'].removeprefix('Value error, ')} (was {str(row.get('input'))[:60]!r})"
+            )
+        raise BadSetting("; ".join(parts)) from error
+
+
+def to_environment(values: dict[str, object]) -> dict[str, str]:
+    """Settings as the environment variables that `load` reads, for processes that we start."""
+    names = set(Settings.model_fields)
+    unknown = set(values) - names
+    if unknown:
+        raise ValueError(f"no such settings: {sorted(unknown)}")
+    out = {}
+    for name, value in values.items():
+        if value is None:
+            continue
+        joined = ",".join(str(part) for part in value) if isinstance(value, tuple | list) else str(value)
+        out["LOBFLOW_" + name.upper()] = joined
+    return out
