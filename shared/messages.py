@@ -113,7 +113,8 @@ class Prediction(Message, frozen=True):
     """Expected change of the mid price from this `Lob` on, per horizon.
 
     `moves` are in quote currency (USDT), one per entry of `horizons_s`; NaN where this model has none for a
-    horizon. Where nothing can be predicted, `moves` is empty and `reason` says why.
+    horizon. `thresholds` is, per horizon, the 90 % quantile of the absolute moves this model predicted in its
+    training data: the trader's default. Where nothing can be predicted, both are empty and `reason` says why.
     """
 
     recv_ns: int
@@ -125,6 +126,7 @@ class Prediction(Message, frozen=True):
     tick_e9: int
     horizons_s: tuple[int, ...]
     moves: tuple[float, ...]
+    thresholds: tuple[float, ...]
     reason: str
 
 
