@@ -166,6 +166,17 @@ async def last_entry(link: Link, key: str) -> Entry | None:
     return rows[0] if rows else None
 
 
+async def find(link: Link, pattern: str) -> list[str]:
+    """The keys that match a glob pattern, sorted; for what is not in the stream table (health)."""
+    found: set[str] = set()
+    cursor = b"0"
+    while True:
+        cursor, keys = await link.call("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
+        found.update(key.decode() for key in keys)
+        if cursor == b"0":
+            return sorted(found)
+
+
 def _entries(rows: Any) -> list[Entry]:
     return [(entry_id, fields[1]) for entry_id, fields in rows]
 
