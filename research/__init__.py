@@ -1,0 +1,1 @@
+"""Offline work: datasets, labels, training, scores."""

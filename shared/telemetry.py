@@ -116,9 +116,9 @@ class Stamps:
         self.path = path
         self._rows: list[tuple[str, bytes | str, int]] = []
 
-    def mark(self, hop: str, entry_id: bytes | str) -> None:
-        """Note that `hop` is done with `entry_id` now."""
-        self._rows.append((hop, entry_id, time.monotonic_ns()))
+    def mark(self, hop: str, entry_id: bytes | str, at_ns: int | None = None) -> None:
+        """Note that `hop` is done with `entry_id` now, or at the monotonic time `at_ns`."""
+        self._rows.append((hop, entry_id, time.monotonic_ns() if at_ns is None else at_ns))
 
     def write(self) -> None:
         """One line a mark: hop, id, monotonic nanoseconds."""

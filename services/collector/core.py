@@ -1,0 +1,82 @@
+"""The collector's core (pure): frames, snapshots and the time in; entries and wishes for snapshots out.
+
+A frame that cannot be used raises BadFrame and changes nothing; if it was a diff, the next one shows the gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+
+from services.collector.facts import convert
+from services.collector.feed import Feed, Output, Resume
+from services.collector.wire import parse, parse_snapshot, split_stream
+from shared.errors import BadFrame
+from shared.units import Scale
+
+
+class CollectorCore:
+    """All symbols of one collector. `counts` receives its totals; `resume` says where streams stand."""
+
+    def __init__(
+        self,
+        scales: Mapping[str, Scale],
+        counts: MutableMapping[str, int],
+        resume: Mapping[str, Resume] | None = None,
+    ) -> None:
+        self.counts = counts
+        self.feeds = {
+            symbol: Feed(symbol, scale, counts, (resume or {}).get(symbol))
+            for symbol, scale in scales.items()
+        }
+        self._is_started = False
+
+    def frame(self, recv_ns: int, stream: str, data: bytes) -> list[Output]:
+        """One frame: `stream` as the venue names it, `data` the JSON bytes of its payload."""
+        self.counts["frames"] += 1
+        symbol, kind = split_stream(stream)
+        feed = self.feeds.get(symbol)
+        if feed is None:
+            raise BadFrame(f"frame of {symbol[:40]!r}, which was not asked for")
+        fact = convert(parse(kind, symbol, data), feed.parser)
+        return self._started(recv_ns) + feed.fact(recv_ns, fact)
+
+    def snapshot(self, recv_ns: int, symbol: str, data: bytes) -> list[Output]:
+        """A depth snapshot's body. A malformed one counts as failed and raises BadFrame."""
+        feed = self.feeds[symbol]
+        try:
+            parsed = parse_snapshot(data)
+            bids, asks = feed.parser.levels(parsed.bids), feed.parser.levels(parsed.asks)
+        except BadFrame:
+            feed.snapshot_failed(recv_ns)
+            raise
+        return feed.snapshot(recv_ns, parsed.last_id, bids, asks)
+
+    def snapshot_failed(self, recv_ns: int, symbol: str) -> list[Output]:
+        """A snapshot could not be had."""
+        return self.feeds[symbol].snapshot_failed(recv_ns)
+
+    def tick(self, now_ns: int) -> list[Output]:
+        """Time has come to `now_ns` and no frame before it is outstanding."""
+        out: list[Output] = []
+        if self._is_started:
+            for feed in self.feeds.values():
+                out += feed.advance(now_ns)
+        return out
+
+    def lost(self, recv_ns: int, what: str, reason: str) -> list[Output]:
+        """A socket was lost: `what` is `book` or `tape`."""
+        out: list[Output] = []
+        if self._is_started:
+            for feed in self.feeds.values():
+                out += (feed.lost_book if what == "book" else feed.lost_tape)(recv_ns, reason)
+        return out
+
+    def _started(self, recv_ns: int) -> list[Output]:
+        """With the first frame of any symbol the time of all begins, so that no stream stands still."""
+        if self._is_started:
+            return []
+        self._is_started = True
+        out: list[Output] = []
+        for feed in self.feeds.values():
+            out += feed.start(recv_ns, "no book yet")
+        return out

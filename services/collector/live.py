@@ -1,0 +1,97 @@
+"""The collector live: each frame is stamped on arrival and handled at once (shell)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from services.collector.core import CollectorCore
+from services.collector.envelope import open_envelope
+from services.collector.feed import HEARTBEAT_NS
+from services.collector.publisher import Publisher
+from services.collector.sockets import listen, routes
+from services.collector.venue import VenueRest
+from shared.bus import Link
+from shared.errors import BadFrame, VenueError
+from shared.runner import Context, gather, sleep_unless
+
+
+class Live:
+    """Sockets, snapshots and the clock, each in a task; all meet in the core, which never waits."""
+
+    def __init__(self, context: Context, core: CollectorCore, rest: VenueRest, link: Link) -> None:
+        self._context = context
+        self._core = core
+        self._rest = rest
+        self._publisher = Publisher(context, link, self._want)
+        self._clock_ns = 0  # the last stamp given
+        self._snapshots: asyncio.Queue[str | None] = asyncio.Queue()
+        self._bad: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Until stopped."""
+        settings = self._context.settings
+        sockets = routes(settings.data_public_url, settings.data_market_url, settings.symbols)
+        for route in sockets:
+            self._context.telemetry.not_ready[route.what] = "no frame yet"
+        stop, log = self._context.stop, self._context.log
+        await gather(
+            [
+                *(listen(route, stop, log, self._message, self._lost) for route in sockets),
+                self._publisher.run(),
+                self._fetch(),
+                self._park(),
+                self._tick(),
+            ]
+        )
+        await self._publisher.flush()
+
+    def _now_ns(self) -> int:
+        self._clock_ns = max(self._clock_ns, time.time_ns())
+        return self._clock_ns
+
+    def _message(self, what: str, message: bytes) -> None:
+        received_ns = time.monotonic_ns()
+        try:
+            envelope = open_envelope(message)
+            if envelope.stream is None:
+                return  # the answer to a request of ours
+            outputs = self._core.frame(self._now_ns(), envelope.stream, bytes(envelope.data))
+        except BadFrame as error:
+            self._bad.put_nowait((f"{what} socket: {error}", message))
+            return
+        self._context.telemetry.not_ready.pop(what, None)
+        self._publisher.take(outputs, received_ns)
+
+    def _lost(self, what: str, reason: str) -> None:
+        self._context.telemetry.not_ready[what] = reason
+        self._publisher.take(self._core.lost(self._now_ns(), what, reason))
+
+    def _want(self, symbol: str) -> None:
+        self._snapshots.put_nowait(symbol)
+
+    async def _fetch(self) -> None:
+        while (symbol := await self._snapshots.get()) is not None:
+            try:
+                snapshot = await self._rest.snapshot(symbol, None)
+                outputs = self._core.snapshot(self._now_ns(), symbol, snapshot.body)
+            except VenueError as error:
+                self._context.log.warning("%s", error)
+                outputs = self._core.snapshot_failed(self._now_ns(), symbol)
+            except BadFrame as error:
+                self._bad.put_nowait((f"snapshot of {symbol}: {error}", snapshot.body))
+                continue
+            self._publisher.take(outputs)
+
+    async def _park(self) -> None:
+        while (bad := await self._bad.get()) is not None:
+            await self._context.park(*bad)
+
+    async def _tick(self) -> None:
+        while not self._context.stop.is_set():
+            await sleep_unless(self._context.stop, HEARTBEAT_NS / 4e9)
+            self._publisher.take(self._core.tick(self._now_ns()))
+        # The queues' readers end with None, so that no read is canceled half way.
+        self._snapshots.put_nowait(None)
+        self._bad.put_nowait(None)
+        self._publisher.wake()

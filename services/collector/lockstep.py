@@ -1,0 +1,104 @@
+"""The collector in replay: frames in their recorded order and at their recorded time (shell, replay only).
+
+See `docs/replay.md`. The core is the same; only the order of its inputs and their time come from the venue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.collector.core import CollectorCore
+from services.collector.envelope import open_envelope
+from services.collector.merge import Item, Merge
+from services.collector.publisher import Publisher
+from services.collector.sockets import listen, routes
+from services.collector.venue import VenueRest
+from shared.bus import Link
+from shared.errors import BadFrame, BadInput, VenueError
+from shared.runner import Context, gather
+
+
+class Lockstep:
+    """Merges the sockets and feeds the core as far as the order is certain."""
+
+    def __init__(self, context: Context, core: CollectorCore, rest: VenueRest, link: Link) -> None:
+        self._context = context
+        self._core = core
+        self._rest = rest
+        self._publisher = Publisher(context, link, self._want)
+        settings = context.settings
+        self._routes = routes(settings.data_public_url, settings.data_market_url, settings.symbols)
+        self._merge = Merge([route.what for route in self._routes])
+        self._wanted: list[str] = []  # symbols whose snapshot must be fetched before anything else is handled
+        self._bad: list[tuple[str, bytes]] = []  # messages to be parked
+        self._moved = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until stopped."""
+        stop, log = self._context.stop, self._context.log
+        await gather(
+            [
+                *(listen(route, stop, log, self._message, self._lost) for route in self._routes),
+                self._handle(),
+                self._wake(),
+            ]
+        )
+
+    def _message(self, what: str, message: bytes) -> None:
+        try:
+            envelope = open_envelope(message)
+        except BadFrame as error:  # its place in the order is lost with it, but it changes nothing
+            self._bad.append((f"{what} socket: {error}", message))
+            return
+        if isinstance(envelope.replay, dict):
+            for seq, market_ns in envelope.replay.values():
+                self._merge.watermark(what, seq, market_ns)
+            self._moved.set()
+        elif envelope.replay is not None and envelope.stream is not None:
+            seq, recv_ns = envelope.replay
+            self._merge.add(Item(seq, recv_ns, envelope.stream, "", bytes(envelope.data)))
+        elif envelope.stream is not None:
+            raise BadInput(
+                "the venue does not run in lockstep, but LOBFLOW_LOCKSTEP is set for the collector"
+            )
+
+    def _lost(self, what: str, reason: str) -> None:
+        """A venue that is starting is waited for; once the replay has begun nothing can be made good."""
+        if self._merge.market_ns:
+            raise VenueError(f"{reason}: a replay cannot be resumed")
+
+    def _want(self, symbol: str) -> None:
+        self._wanted.append(symbol)
+
+    async def _wake(self) -> None:
+        await self._context.stop.wait()
+        self._moved.set()
+
+    async def _handle(self) -> None:
+        while not self._context.stop.is_set():
+            await self._moved.wait()
+            self._moved.clear()
+            while (item := self._merge.next()) is not None:
+                await self._item(item)
+            self._publisher.take(self._core.tick(self._merge.market_ns))
+            await self._publisher.flush()
+            while self._bad:
+                await self._context.park(*self._bad.pop(0))
+
+    async def _item(self, item: Item) -> None:
+        try:
+            if item.stream:
+                self._publisher.take(self._core.frame(item.recv_ns, item.stream, item.data))
+            else:
+                self._publisher.take(self._core.snapshot(item.recv_ns, item.symbol, item.data))
+        except BadFrame as error:
+            await self._context.park(f"frame {item.seq}: {error}", item.data)
+        while self._wanted:
+            symbol = self._wanted.pop()
+            try:
+                snapshot = await self._rest.snapshot(symbol, item.seq)
+            except VenueError as error:
+                self._context.log.warning("%s", error)
+                self._publisher.take(self._core.snapshot_failed(item.recv_ns, symbol))
+                continue
+            self._merge.add(Item(snapshot.seq, snapshot.recv_ns, "", symbol, snapshot.body))

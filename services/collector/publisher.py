@@ -1,0 +1,64 @@
+"""From the core's outputs to Redis: what is ready goes out in one round trip per symbol (shell)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from services.collector.feed import Out, Output
+from shared import bus
+from shared.bus import Entry, Link
+from shared.codec import encode
+from shared.messages import Lob
+from shared.runner import Context
+from shared.streams import Stream
+
+
+class Publisher:
+    """Collects entries and writes them in order. `want` is called with each symbol that needs a snapshot."""
+
+    def __init__(self, context: Context, link: Link, want: Callable[[str], None]) -> None:
+        self._context = context
+        self._link = link
+        self._want = want
+        self._keys = {symbol: context.key(Stream.MARKET, symbol) for symbol in context.settings.symbols}
+        self._waiting: dict[str, list[Entry]] = {symbol: [] for symbol in context.settings.symbols}
+        self._ready = asyncio.Event()
+        self._stamps = context.telemetry.stamps
+        context.owned.extend(self._keys.values())
+
+    def take(self, outputs: Sequence[Output], received_ns: int = 0) -> None:
+        """Take over outputs of the core. `received_ns`: monotonic time at which their frame arrived."""
+        for output in outputs:
+            if isinstance(output, Out):
+                self._waiting[output.symbol].append((output.entry_id.encode(), encode(output.message)))
+                if self._stamps and isinstance(output.message, Lob):
+                    self._stamps.mark("received", output.entry_id, received_ns)
+            else:
+                self._want(output.symbol)
+        if outputs:
+            self._ready.set()
+
+    async def flush(self) -> None:
+        """Write all that waits."""
+        self._ready.clear()
+        for symbol, entries in self._waiting.items():
+            if not entries:
+                continue
+            self._waiting[symbol] = []
+            await bus.publish(self._link, self._keys[symbol], entries)
+            self._context.positions[f"market:{symbol}"] = entries[-1][0].decode()
+            self._context.telemetry.counters["published"] += len(entries)
+            if self._stamps:
+                for entry_id, _ in entries:
+                    self._stamps.mark("collector", entry_id)
+
+    async def run(self) -> None:
+        """Flush whenever something waits, until stopped."""
+        while not self._context.stop.is_set():
+            await self._ready.wait()
+            await self.flush()
+
+    def wake(self) -> None:
+        """Let `run` see that the service stops."""
+        self._ready.set()
