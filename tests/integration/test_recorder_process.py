@@ -1,0 +1,203 @@
+"""The recorder as a process against a real Redis: stopped, killed, resumed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from lobflow.private_redis import PrivateRedis
+from services.recorder.reader import files, files_of, read
+from shared import codec
+from shared.messages import AggTrade, Halt, Health, Heartbeat
+from shared.settings import to_environment
+from shared.streams import Stream, health_key, key
+
+pytestmark = pytest.mark.redis
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+START_MS = 1723161255030
+DEADLINE_SECONDS = 30.0
+
+
+class Recorder:
+    """Starts recorders of one run, and ends those that still run."""
+
+    def __init__(self, url: str, run_id: str, folder: Path) -> None:
+        self.redis = Redis.from_url(url, protocol=2)
+        self.run_id = run_id
+        self.folder = folder
+        self.processes: list[subprocess.Popen[str]] = []
+        self.settings: dict[str, object] = {
+            "redis_url": url,
+            "run_id": run_id,
+            "record_dir": folder,
+            "symbols": SYMBOLS,
+            "record_seconds": 0.4,
+        }
+
+    def start(self, **settings: object) -> subprocess.Popen[str]:
+        """A recorder that heeds signals: it has said that it started."""
+        process = self.spawn(**settings)
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert '"started"' in line, line
+        return process
+
+    def spawn(self, **settings: object) -> subprocess.Popen[str]:
+        environment = os.environ | to_environment(self.settings | settings)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.recorder"], env=environment, stderr=subprocess.PIPE, text=True
+        )
+        self.processes.append(process)
+        return process
+
+    def stop(self, process: subprocess.Popen[str]) -> str:
+        process.terminate()
+        _, errors = process.communicate(timeout=DEADLINE_SECONDS)
+        assert process.returncode == 0, errors
+        return errors
+
+    def publish(self, symbol: str, first: int, count: int, stream: Stream = Stream.MARKET) -> None:
+        pipeline = self.redis.pipeline(transaction=False)
+        for n in range(first, first + count):
+            message = AggTrade(n, 1, n, n, n, n, n, 612345 + n, 100, 1, 10**8, 10**6)
+            entry_id = f"{START_MS + n // 7}-{n % 7}"
+            pipeline.xadd(key(self.run_id, stream, symbol), {"d": codec.encode(message)}, id=entry_id)
+        pipeline.execute()
+
+    def recorded(self, stream: Stream, symbol: str = "") -> list[tuple[str, bytes]]:
+        return list(read(files(self.folder, self.run_id, stream, symbol)))
+
+    def streamed(self, stream: Stream, symbol: str = "") -> list[tuple[str, bytes]]:
+        rows = self.redis.xrange(key(self.run_id, stream, symbol))
+        return [(entry_id.decode(), fields[b"d"]) for entry_id, fields in rows]
+
+    def health(self) -> Health | None:
+        rows = self.redis.xrevrange(health_key(self.run_id, "recorder", "0"), count=1)
+        message = codec.decode(rows[0][1][b"d"]) if rows else None
+        assert message is None or isinstance(message, Health)
+        return message
+
+
+def wait_for(what: str, condition: object) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def recorder(redis_server: PrivateRedis, run_id: str, tmp_path: Path) -> Iterator[Recorder]:
+    made = Recorder(redis_server.url, run_id, tmp_path)
+    yield made
+    for process in made.processes:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
+    made.redis.close()
+
+
+def test_a_stop_records_everything_of_every_stream(recorder: Recorder) -> None:
+    process = recorder.start(record_seconds=900)
+    wait_for("the recorder", recorder.health)
+    for symbol in SYMBOLS:
+        recorder.publish(symbol, 0, 3000)
+        recorder.publish(symbol, 0, 50, Stream.PREDICTIONS)
+    recorder.redis.xadd(
+        key(recorder.run_id, Stream.CONTROL), {"d": codec.encode(Halt(1, "me", "test"))}, "5-0"
+    )
+    recorder.stop(process)
+    for symbol in SYMBOLS:
+        assert len(recorder.streamed(Stream.MARKET, symbol)) == 3000
+        for stream in (Stream.MARKET, Stream.PREDICTIONS):
+            assert recorder.recorded(stream, symbol) == recorder.streamed(stream, symbol)
+        assert not files(recorder.folder, recorder.run_id, Stream.FEATURES, symbol)
+    assert recorder.recorded(Stream.CONTROL) == recorder.streamed(Stream.CONTROL)
+    assert files_of(recorder.folder / recorder.run_id, "health:recorder:0")
+
+
+def test_kill_9_loses_nothing_and_doubles_nothing(recorder: Recorder) -> None:
+    published = 0
+    for _ in range(2):
+        process = recorder.start()
+        wanted = len(files(recorder.folder, recorder.run_id, Stream.MARKET, "BTCUSDT")) + 2
+        while len(files(recorder.folder, recorder.run_id, Stream.MARKET, "BTCUSDT")) < wanted or not list(
+            recorder.folder.rglob(".part-*.tmp")
+        ):
+            for symbol in SYMBOLS:
+                recorder.publish(symbol, published, 200)
+            published += 200
+            assert process.poll() is None
+        process.kill()
+        process.wait()
+    recorder.stop(recorder.start())
+    assert not list(recorder.folder.rglob(".part-*.tmp"))
+    for symbol in SYMBOLS:
+        assert recorder.recorded(Stream.MARKET, symbol) == recorder.streamed(Stream.MARKET, symbol)
+        assert len(recorder.recorded(Stream.MARKET, symbol)) == published
+
+
+def test_health_tells_what_is_safe_and_what_is_seen(recorder: Recorder) -> None:
+    process = recorder.start(record_seconds=900)
+    recorder.publish("BTCUSDT", 0, 10)
+    last = recorder.streamed(Stream.MARKET, "BTCUSDT")[-1][0]
+    label = "market:{BTCUSDT}"
+
+    def is_seen() -> bool:
+        health = recorder.health()
+        return health is not None and health.positions.get(f"seen {label}") == last
+
+    wait_for("the entries to be seen", is_seen)
+    health = recorder.health()
+    assert health is not None
+    assert health.positions[label] == "0-0"
+    assert health.counters["entries"] >= 10
+    recorder.stop(process)
+    health = recorder.health()
+    assert health is not None
+    assert (health.state, health.positions[label]) == ("stopping", last)
+
+
+def test_entries_trimmed_after_their_file_is_safe_stay_recorded(recorder: Recorder) -> None:
+    recorder.publish("BTCUSDT", 0, 100)
+    before = recorder.streamed(Stream.MARKET, "BTCUSDT")
+    recorder.stop(recorder.start())
+    recorder.redis.xtrim(key(recorder.run_id, Stream.MARKET, "BTCUSDT"), maxlen=0)
+    recorder.publish("BTCUSDT", 100, 50)
+    recorder.stop(recorder.start())
+    assert recorder.recorded(Stream.MARKET, "BTCUSDT") == before + recorder.streamed(Stream.MARKET, "BTCUSDT")
+
+
+def test_a_second_recorder_of_the_run_ends_with_one_line(recorder: Recorder) -> None:
+    recorder.start()
+    wait_for("the recorder", recorder.health)
+    second = recorder.spawn(instance="b")
+    _, errors = second.communicate(timeout=DEADLINE_SECONDS)
+    assert second.returncode == 2
+    assert "another recorder is at work" in errors
+    assert "Traceback" not in errors
+
+
+def test_without_redis_it_ends_with_one_line(recorder: Recorder, tmp_path: Path) -> None:
+    process = recorder.spawn(redis_url=f"unix://{tmp_path}/none?db=0", redis_start_seconds=0.2)
+    _, errors = process.communicate(timeout=DEADLINE_SECONDS)
+    assert process.returncode == 1
+    assert "no Redis at" in errors
+    assert "Traceback" not in errors
+
+
+def test_heartbeats_too(recorder: Recorder) -> None:
+    name = key(recorder.run_id, Stream.MARKET, "ETHUSDT")
+    recorder.redis.xadd(name, {"d": codec.encode(Heartbeat(1, 1, 2, 3))}, "7-0")
+    recorder.stop(recorder.start())
+    assert recorder.recorded(Stream.MARKET, "ETHUSDT") == recorder.streamed(Stream.MARKET, "ETHUSDT")
