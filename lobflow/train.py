@@ -1,0 +1,163 @@
+"""`lobflow train`: recordings to a model folder, with the hit-rate table that says what it is worth."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from math import isnan
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from research.dataset import load
+from research.evaluate import evaluate
+from research.export import save
+from research.scores import Score
+from research.train import AUTO, train_horizons
+from services.model.manifest import Manifest
+
+WIDTH = 120
+REMARK = (
+    "Minutes of data are not enough to choose a model. Intervals marked ! rest on fewer than 30 blocks and "
+    "are unreliable. Edges are at mid after 100 ms; net is less two taker fees of 0.05 % and two half "
+    "spreads. Stoikov's microprice is not among the baselines."
+)
+
+
+def train(
+    data: Annotated[
+        list[Path],
+        typer.Option(help="A raw recording, or a folder the recorder wrote. May be given several times."),
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The model folder to write.")],
+    more: Annotated[
+        list[Path] | None, typer.Argument(help="Further recordings, in order of time.", metavar="[FILE]...")
+    ] = None,
+    symbol: Annotated[str | None, typer.Option(help="Which, where the data hold several.")] = None,
+    from_share: Annotated[float, typer.Option(help="Fit from this part of the recording's time on.")] = 0.0,
+    to_share: Annotated[float, typer.Option(help="Fit up to here; the rest is held out and scored.")] = 1.0,
+    model: Annotated[
+        str, typer.Option(help="auto (LASSO where it keeps a feature, else linear), linear or lasso.")
+    ] = AUTO,
+    features: Annotated[str, typer.Option(help="flow (scale-free) or seed (raw units).")] = "flow",
+    period: Annotated[float, typer.Option(help="Seconds between rows.", min=0.1)] = 1.0,
+    threshold: Annotated[float, typer.Option(help="|yhat| of the first rows, USDT.", min=0.0)] = 0.5,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
+) -> None:
+    """Fit linear regression and LASSO for the mid price in 5, 10 and 15 s, and write the model to serve."""
+    started = time.monotonic()
+    console = Console(stderr=as_json)
+    if not console.is_terminal:  # a pipe has no width of its own: do not cut the table
+        console = Console(stderr=as_json, width=WIDTH)
+    paths = [*data, *(more or ())]
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("reading")
+        whole = load(paths, symbol.upper() if symbol else None, round(period * 1000))
+        part = whole.part(from_share, to_share)
+        training = train_horizons(
+            part,
+            features,
+            model,
+            threshold=threshold,
+            progress=lambda what, share: progress.update(task, description=f"fitting {what}"),
+        )
+        progress.update(task, description="writing")
+        manifest = save(training, output)
+        is_whole = from_share == 0.0 and to_share == 1.0
+        held_out = [] if is_whole else evaluate(manifest, whole, threshold)
+    walked = [score for row in training.horizons for score in row.scores]
+    _show(console, manifest, walked, held_out, output)
+    if as_json:
+        print(json.dumps(_summary(manifest, walked, held_out, output, time.monotonic() - started)))
+
+
+def _show(
+    console: Console, manifest: Manifest, walked: Sequence[Score], held_out: Sequence[Score], output: Path
+) -> None:
+    (symbol,) = manifest.symbols
+    for row in manifest.horizons:
+        threshold = "none" if row.threshold is None else f"{row.threshold:.3g} USDT"
+        name = row.kind or "no model"
+        console.print(f"{row.horizon_s:>3} s  {name}: {row.reason}; traded from |yhat| ≥ {threshold}")
+    if manifest.dropped:
+        console.print(f"constant in the data, left out: {', '.join(manifest.dropped)}")
+    if walked:
+        console.print(hit_rates(f"{symbol}: walking forward inside the data fitted on", walked))
+    else:
+        console.print("too few rows to score by walking forward")
+    if held_out:
+        console.print(hit_rates(f"{symbol}: held out, predicted by the model as served", held_out))
+    console.print(REMARK, style="dim")
+    console.print(f"model {manifest.version} of {manifest.data[symbol].rows} rows in {output}")
+
+
+def hit_rates(title: str, scores: Sequence[Score]) -> Table:
+    """The table of `scores` for a terminal."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
+    for name in ("h, s", "selection", "signal"):
+        table.add_column(name, no_wrap=True)
+    for name in ("rows", "cover", "y = 0", "hit", "95 %", "0 missed", "skill", "R²", "gross", "net"):
+        table.add_column(name, justify="right", no_wrap=True)
+    group = ("", "")
+    for row in scores:
+        before, group = group, (str(row.horizon_s), row.selection)
+        if before not in (group, ("", "")):
+            table.add_section()
+        interval = f"{_share(row.low)}..{_share(row.high)}{'' if row.is_reliable else '!'}"
+        table.add_row(
+            *(group if group != before else ("", "")),
+            row.name,
+            str(row.rows),
+            _share(row.coverage),
+            _share(row.zero_share),
+            _share(row.hit_rate),
+            "-" if isnan(row.low) else interval,
+            _share(row.hit_rate_with_zeros),
+            _number(row.skill, "+.3f"),
+            _number(row.r2, "+.3f"),
+            _number(row.gross_edge, "+.2f"),
+            _number(row.net_edge, "+.1f"),
+        )
+    return table
+
+
+def _share(value: float) -> str:
+    return _number(100.0 * value, ".1f")
+
+
+def _number(value: float, form: str) -> str:
+    return "-" if isnan(value) else format(value, form)
+
+
+def _summary(
+    manifest: Manifest, walked: Sequence[Score], held_out: Sequence[Score], output: Path, seconds: float
+) -> dict[str, Any]:
+    (symbol,) = manifest.symbols
+    return {
+        "version": manifest.version,
+        "folder": str(output),
+        "symbol": symbol,
+        "features": manifest.feature_set,
+        "rows": manifest.data[symbol].rows,
+        "from_ns": manifest.data[symbol].from_ns,
+        "until_ns": manifest.data[symbol].until_ns,
+        "horizons": [
+            {"horizon_s": row.horizon_s, "kind": row.kind, "reason": row.reason, "threshold": row.threshold}
+            for row in manifest.horizons
+        ],
+        "walk_forward": [score.plain() for score in walked],
+        "held_out": [score.plain() for score in held_out],
+        "seconds": round(seconds, 2),
+    }

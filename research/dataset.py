@@ -1,0 +1,207 @@
+"""Recordings to rows: per symbol a matrix of features sampled on a grid of time, and the mid price to label
+it.
+
+Two sources, one result: raw recordings go through the collector's own core (`research.market`), a folder of
+the recorder's Parquet is read as it lies. Both give the market entries that the services saw, and the
+features are computed by the code that computes them live.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from research.labels import Flags, Floats, Ints, Track
+from research.market import market_entries
+from services.features import batch, schema
+from shared import codec
+from shared.errors import BadInput
+from shared.messages import FeedStatus, Lob, Market, Message
+from shared.streams import format_id
+
+MS = 1_000_000
+COLUMNS = (
+    "values",
+    "recv_ns",
+    "clean_ns",
+    "breaks_before",
+    "mid",
+    "spread",
+    "imbalance_1",
+    "imbalance_5",
+    "last_return",
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One symbol's rows, ascending in time: the last valid book at or before each point of the grid."""
+
+    symbol: str
+    sample_ms: int
+    schema: str
+    values: Floats  # (n, k), the published vector
+    recv_ns: Ints  # (n,), of the book
+    clean_ns: Ints  # (n,), time since the last gap
+    breaks_before: Ints  # (n,), see research.labels
+    mid: Floats  # (n,), quote currency
+    spread: Floats  # (n,), quote currency
+    imbalance_1: Floats  # (n,), (bid size - ask size) / their sum at the best level
+    imbalance_5: Floats  # (n,), the same over five levels
+    last_return: Floats  # (n,), change of the mid since the row before, 0 where they do not follow
+    track: Track
+    from_ns: int
+    until_ns: int
+    entries: int
+    sha256: str  # of the market entries of the whole recording, ids and bytes
+
+    def rows(self, mask: Flags) -> Dataset:
+        """The same data with the rows of `mask` only."""
+        return replace(self, **{name: getattr(self, name)[mask] for name in COLUMNS})
+
+    def part(self, from_share: float, to_share: float) -> Dataset:
+        """The rows in a part of the recording's time; nothing after it is known to their labels."""
+        if not 0.0 <= from_share < to_share <= 1.0:
+            raise BadInput(f"{from_share:g} to {to_share:g} is no part of 0 to 1")
+        span = self.until_ns - self.from_ns
+        from_ns = self.from_ns + int(span * from_share)
+        until_ns = self.from_ns + int(span * to_share)
+        inside = self.rows((self.recv_ns >= from_ns) & (self.recv_ns <= until_ns))
+        return replace(inside, track=self.track.until(until_ns), from_ns=from_ns, until_ns=until_ns)
+
+
+def load(paths: Sequence[Path], symbol: str | None = None, sample_ms: int = 1000) -> Dataset:
+    """The dataset of one symbol. Raises BadInput where the data hold none, or several and none is named."""
+    entries = _read(paths)
+    if not entries:
+        raise BadInput(f"{', '.join(str(path) for path in paths)}: no market data")
+    if symbol is None and len(entries) > 1:
+        raise BadInput(f"the data hold {', '.join(sorted(entries))}; name one with --symbol")
+    chosen = symbol if symbol is not None else next(iter(entries))
+    if chosen not in entries:
+        raise BadInput(f"the data hold no {chosen}, only {', '.join(sorted(entries))}")
+    return sample(chosen, entries[chosen], sample_ms)
+
+
+def _read(paths: Sequence[Path]) -> dict[str, list[tuple[str, Message]]]:
+    folders = [path for path in paths if path.is_dir()]
+    for path in paths:
+        if not path.exists():
+            raise BadInput(f"{path}: no such file or folder")
+    if folders and len(folders) < len(paths):
+        raise BadInput("give raw recordings or a recorder's folder, not both")
+    entries: dict[str, list[tuple[str, Message]]] = {}
+    if not folders:
+        for symbol, entry_id, message in market_entries(paths):
+            entries.setdefault(symbol, []).append((entry_id, message))
+        return entries
+    for folder in folders:
+        for place in sorted((folder / "stream=market").glob("symbol=*")):
+            entries.setdefault(place.name.removeprefix("symbol="), []).extend(_parquet(place))
+    return entries
+
+
+def _parquet(folder: Path) -> list[tuple[str, Message]]:
+    rows: list[tuple[int, int, bytes]] = []
+    for path in sorted(folder.glob("date=*/*.parquet")):
+        try:
+            table = pq.ParquetFile(path).read(columns=["id_ms", "id_n", "d"])
+        except (OSError, ValueError, KeyError) as error:
+            raise BadInput(f"{path}: {error}") from error
+        rows += zip(*(table[name].to_pylist() for name in ("id_ms", "id_n", "d")), strict=True)
+    rows.sort(key=lambda row: row[:2])
+    return [(format_id(ms, n), codec.decode(data)) for ms, n, data in rows]
+
+
+def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int = 1000) -> Dataset:
+    """Rows from one symbol's market entries, in stream order. Raises BadInput where no book is among them."""
+    computed = batch.compute(entries)
+    books, before, breaks_ns = _breaks(entries)
+    if len(books) != len(computed.recv_ns):
+        raise BadInput(f"{symbol}: {len(computed.recv_ns)} vectors of {len(books)} books")
+    bid, ask = np.asarray(computed.bid_ticks), np.asarray(computed.ask_ticks)
+    valid = np.flatnonzero((bid > 0) & (ask > bid))
+    if len(valid) == 0:
+        raise BadInput(f"{symbol}: no valid book in the data")
+    recv_ns = np.asarray(computed.recv_ns, dtype=np.int64)
+    price = np.asarray(computed.tick_e9) / 1e9
+    mid = (bid + ask) * price / 2.0
+    first_ns, last_ns = _ns(entries[0][1]), _ns(entries[-1][1])
+    track = Track(recv_ns[valid], mid[valid], np.array(breaks_ns, dtype=np.int64), last_ns)
+
+    step_ns = sample_ms * MS
+    grid = np.arange(-(-first_ns // step_ns), last_ns // step_ns + 1, dtype=np.int64) * step_ns
+    at = np.searchsorted(recv_ns[valid], grid, "right") - 1
+    fresh = (at >= 0) & (recv_ns[valid][np.maximum(at, 0)] > grid - step_ns)
+    chosen = valid[at[fresh]]
+    follows = np.diff(grid[fresh], prepend=grid[0] - 2 * step_ns) == step_ns
+    follows &= np.diff(np.asarray(before)[chosen], prepend=-1) == 0
+    tiers = [_imbalances(books[row]) for row in chosen]
+    return Dataset(
+        symbol=symbol,
+        sample_ms=sample_ms,
+        schema=schema.SCHEMA_HASH,
+        values=np.asarray(computed.values)[chosen],
+        recv_ns=recv_ns[chosen],
+        clean_ns=np.asarray(computed.clean_ns)[chosen],
+        breaks_before=np.asarray(before, dtype=np.int64)[chosen],
+        mid=mid[chosen],
+        spread=((ask - bid) * price)[chosen],
+        imbalance_1=np.array([pair[0] for pair in tiers]),
+        imbalance_5=np.array([pair[1] for pair in tiers]),
+        last_return=np.where(follows, np.diff(mid[chosen], prepend=0.0), 0.0),
+        track=track,
+        from_ns=first_ns,
+        until_ns=last_ns,
+        entries=len(entries),
+        sha256=_digest(entries),
+    )
+
+
+def _breaks(entries: Iterable[tuple[str, Message]]) -> tuple[list[Lob], list[int], list[int]]:
+    """The books, how many breaks precede each, and the times of the breaks."""
+    books: list[Lob] = []
+    before: list[int] = []
+    breaks_ns: list[int] = []
+    epoch = seq = None
+    for _, message in entries:
+        if not isinstance(message, Market):
+            raise BadInput(f"{type(message).__name__} among market entries")
+        is_broken = isinstance(message, FeedStatus) and message.state != "live"
+        if epoch is not None and seq is not None:
+            is_broken |= message.epoch != epoch or message.seq != seq + 1
+        epoch, seq = message.epoch, message.seq
+        if is_broken:
+            breaks_ns.append(message.recv_ns)
+        if isinstance(message, Lob):
+            books.append(message)
+            before.append(len(breaks_ns))
+    return books, before, breaks_ns
+
+
+def _imbalances(book: Lob) -> tuple[float, float]:
+    bids, asks = codec.unpack_tiers(book.bids)[1::2], codec.unpack_tiers(book.asks)[1::2]
+    pair = []
+    for depth in (1, 5):
+        bid, ask = sum(bids[:depth]), sum(asks[:depth])
+        pair.append((bid - ask) / (bid + ask) if bid + ask else 0.0)
+    return pair[0], pair[1]
+
+
+def _ns(message: Message) -> int:
+    if not isinstance(message, Market):
+        raise BadInput(f"{type(message).__name__} among market entries")
+    return message.recv_ns
+
+
+def _digest(entries: Iterable[tuple[str, Message]]) -> str:
+    digest = hashlib.sha256()
+    for entry_id, message in entries:
+        digest.update(entry_id.encode())
+        digest.update(codec.encode(message))
+    return digest.hexdigest()

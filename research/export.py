@@ -1,0 +1,132 @@
+"""A training written down as a model that can be served: joblib file and manifest, checked by loading it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from math import fsum
+from pathlib import Path
+from typing import Any
+
+import joblib
+import msgspec
+import numpy as np
+
+from research.labels import Floats
+from research.train import HorizonFit, Training
+from services.features import schema
+from services.model import artifact
+from services.model.manifest import FORMAT, NO_BOUND, Horizon, Manifest, Range, content_version
+from shared.errors import BadInput
+
+LIBRARIES = ("joblib", "numba", "numpy", "scikit-learn", "scipy")
+
+
+def folded(model: Any, is_scaled: bool) -> tuple[Floats, Floats, Floats, float]:
+    """(low, high, weights, offset) of a fitted estimator, in units of the raw features.
+
+    The prediction is scale * (offset + sum weights * clip(value, low, high)); scale is sigma sqrt(h) where
+    `is_scaled`, else 1.
+    """
+    pipeline = model.regressor_ if is_scaled else model
+    scaler, regression = pipeline["scale"], pipeline["regress"]
+    weights = np.asarray(regression.coef_, dtype=np.float64) / scaler.scale_
+    if is_scaled:
+        bound = pipeline["clip"].bound_
+        return -bound, bound, weights, float(regression.intercept_)
+    unbounded = np.full(len(weights), NO_BOUND)
+    offset = fsum([float(regression.intercept_), *(-weights * scaler.mean_).tolist()])
+    return -unbounded, unbounded, weights, offset
+
+
+def save(training: Training, folder: Path) -> Manifest:
+    """Write the model into `folder`, in place of the one there. Returns its manifest.
+
+    The joblib file carries its hash in its name and the manifest is renamed into place last, so that a reader
+    finds the old model or the new one, never a mixture.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"{folder}: not a folder")
+    pipelines = {row.horizon_s: row.served.model for row in training.horizons}
+    buffer = io.BytesIO()
+    joblib.dump(pipelines, buffer, compress=3)
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+    name = f"pipelines-{digest[:12]}.joblib"
+    manifest = describe(training, name, digest)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(buffer.getvalue())
+    fresh = folder / f".{artifact.MANIFEST}.new"
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+    fresh.replace(folder / artifact.MANIFEST)
+    for path in folder.glob("pipelines-*.joblib"):
+        if path.name != name:
+            path.unlink()
+    artifact.load(folder)
+    return manifest
+
+
+def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manifest:
+    """The manifest of a training."""
+    data, features = training.data, training.features
+    manifest = Manifest(
+        format=FORMAT,
+        version="",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        symbols=(data.symbol,),
+        data={data.symbol: Range(data.from_ns, data.until_ns, len(data.recv_ns), data.sha256)},
+        sample_ms=data.sample_ms,
+        feature_set=features.feature_set,
+        names=features.names,
+        dropped=features.dropped,
+        indices=features.indices,
+        sigma_index=features.sigma_index,
+        vector_size=schema.WIDTH,
+        schema=schema.SCHEMA_HASH,
+        longest_window_ns=features.longest_window_ns,
+        horizons=tuple(_horizon(row, features.is_scaled) for row in training.horizons),
+        joblib_file=joblib_file,
+        joblib_sha256=joblib_sha256,
+        libraries={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        git_revision=git_revision(),
+    )
+    return msgspec.structs.replace(manifest, version=content_version(manifest))
+
+
+def _horizon(row: HorizonFit, is_scaled: bool) -> Horizon:
+    empty = np.empty(0)
+    low, high, weights, offset = (empty, empty, empty, 0.0)
+    if row.served.model is not None:
+        low, high, weights, offset = folded(row.served.model, is_scaled)
+    return Horizon(
+        horizon_s=row.horizon_s,
+        kind=row.served.kind if row.served.model is not None else "",
+        reason=row.reason,
+        alpha=row.served.alpha,
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
+        weights=tuple(weights.tolist()),
+        offset=offset,
+        is_scaled=is_scaled,
+        threshold=row.threshold,
+        scores=tuple(score.plain() for score in row.scores),
+    )
+
+
+def git_revision() -> str:
+    """The commit of the code that trained, empty where there is no repository or no git."""
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except OSError:  # no git: the code came from a wheel
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""

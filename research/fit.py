@@ -1,0 +1,128 @@
+"""Fitting one horizon: which rows and features, which model, and whether there is one at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from research import penalty
+from research.dataset import Dataset
+from research.estimators import estimator
+from research.labels import Flags, Floats, Ints
+from research.splits import purged_blocks
+from research.table import LATENCY_NS, SECOND
+from services.features import schema
+from shared.errors import BadInput
+
+SIGMA = "sigma_30s"
+PENALTY_FOLDS = 5
+MIN_ROWS = 30
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features a model uses and where they lie in the published vector."""
+
+    feature_set: str
+    names: tuple[str, ...]
+    dropped: tuple[str, ...]  # constant in the training data
+    indices: tuple[int, ...]
+    sigma_index: int | None
+    longest_window_ns: int
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether the target is divided by sigma sqrt(h)."""
+        return self.sigma_index is not None
+
+    def usable(self, data: Dataset) -> Flags:
+        """Rows on which every feature is whole and finite."""
+        used = data.values[:, self.columns()]
+        mask: Flags = (data.clean_ns >= self.longest_window_ns) & np.isfinite(used).all(axis=1)
+        if self.sigma_index is not None:
+            mask &= data.values[:, self.sigma_index] > 0.0
+        return mask
+
+    def columns(self) -> list[int]:
+        """Columns of X: the features, and sigma last where there is one."""
+        return [*self.indices, *(() if self.sigma_index is None else (self.sigma_index,))]
+
+    def matrix(self, data: Dataset) -> Floats:
+        """X of shape (n, k), or (n, k + 1) with sigma last."""
+        matrix: Floats = data.values[:, self.columns()]
+        return matrix
+
+
+def choose_features(feature_set: str, data: Dataset) -> Features:
+    """The set's features that vary in `data`. Raises BadInput for an unknown set, or where none varies."""
+    if feature_set not in ("flow", "seed"):
+        raise BadInput(f"feature set {feature_set!r} is neither flow nor seed")
+    if data.schema != schema.SCHEMA_HASH:
+        raise BadInput(f"features of schema {data.schema}, not {schema.SCHEMA_HASH}")
+    sigma = (SIGMA,) if feature_set == "flow" else ()
+    everything = _described(feature_set, schema.names(feature_set), sigma, ())
+    rows = data.rows(everything.usable(data))
+    if len(rows.recv_ns) < MIN_ROWS:
+        raise BadInput(
+            f"{data.symbol}: {len(rows.recv_ns)} rows with whole windows of "
+            f"{everything.longest_window_ns / SECOND:g} s; training needs {MIN_ROWS}"
+        )
+    varies = np.ptp(rows.values[:, list(everything.indices)], axis=0) > 0.0
+    if not varies.any():
+        raise BadInput(f"{data.symbol}: every feature of set {feature_set} is constant in the data")
+    kept = [name for name, is_kept in zip(everything.names, varies, strict=True) if is_kept]
+    dropped = [name for name, is_kept in zip(everything.names, varies, strict=True) if not is_kept]
+    return _described(feature_set, kept, sigma, dropped)
+
+
+def _described(
+    feature_set: str, names: Sequence[str], sigma: Sequence[str], dropped: Sequence[str]
+) -> Features:
+    return Features(
+        feature_set=feature_set,
+        names=tuple(names),
+        dropped=tuple(dropped),
+        indices=tuple(int(index) for index in schema.indices(names)),
+        sigma_index=int(schema.indices(sigma)[0]) if sigma else None,
+        longest_window_ns=max(schema.window_ns(name) for name in (*names, *sigma)),
+    )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One horizon's model; `model` is None where LASSO keeps no feature."""
+
+    kind: str  # linear | lasso
+    model: Any
+    alpha: float | None
+    kept: int  # features with a weight other than zero
+
+    def predict(self, X: Floats) -> Floats:
+        """Expected moves, quote currency; 0 (no signal) where there is no model."""
+        if self.model is None or len(X) == 0:
+            return np.zeros(len(X))
+        moves: Floats = self.model.predict(X)
+        return moves
+
+
+def fit(kind: str, X: Floats, y: Floats, recv_ns: Ints, horizon_s: int, features: Features) -> Fitted:
+    """Fit one kind on labelled rows: X as `Features.matrix`, y (n,) in quote currency, times ascending."""
+    if len(y) < MIN_ROWS:
+        raise BadInput(f"{len(y)} labelled rows for {horizon_s} s; training needs {MIN_ROWS}")
+    alpha = None
+    if kind == "lasso":
+        bare, target = X, y
+        if features.is_scaled:
+            bare, target = X[:, :-1], y / (X[:, -1] * np.sqrt(float(horizon_s)))
+        reach_ns = horizon_s * SECOND + LATENCY_NS
+        splits = purged_blocks(recv_ns, PENALTY_FOLDS, reach_ns, features.longest_window_ns)
+        alpha = penalty.choose(bare, target, splits, features.is_scaled)
+        if alpha is None:
+            return Fitted(kind, None, None, 0)
+    model = estimator(kind, horizon_s, features.is_scaled, alpha).fit(X, y)
+    pipeline = model.regressor_ if features.is_scaled else model
+    kept = int(np.count_nonzero(pipeline[-1].coef_))
+    return Fitted(kind, model if kept else None, alpha, kept)

@@ -1,0 +1,1 @@
+"""features -> predictions: serves folded linear models, one `Prediction` per `FeatureVector`."""

@@ -1,0 +1,81 @@
+"""The model service's core: exactly one `Prediction` per `FeatureVector`, under the same id.
+
+It keeps no state but which version serves from which id, so that a copy that starts anywhere says the same.
+"""
+
+from __future__ import annotations
+
+from services.model.predictor import Predictor
+from services.model.schedule import Id, Schedule
+from shared import codec
+from shared.errors import BadInput, LobflowError
+from shared.messages import AnyMessage, FeatureVector, Message, Prediction
+from shared.streams import parse_id
+from shared.units import SECOND
+
+LIFE_NS = 1 * SECOND  # how long a prediction may be acted on
+
+
+class ModelCore:
+    """One symbol's predictions. Implements `shared.runner.Core`."""
+
+    lookback_ms = 0  # a prediction is a function of its vector and the schedule
+
+    def __init__(self, symbol: str, default: Predictor) -> None:
+        self.symbol = symbol
+        self._predictors = {default.version: default}
+        self._schedule = Schedule(default.version)
+        self._handled: Id = (0, 0)  # the last id handled; a promotion at or below it came too late
+
+    @property
+    def is_warm(self) -> bool:
+        """Always: there is nothing to warm up."""
+        return True
+
+    def has(self, version: str) -> bool:
+        """Whether `version` is loaded."""
+        return version in self._predictors
+
+    def load(self, predictor: Predictor) -> None:
+        """Make a version available to promotions."""
+        self._predictors[predictor.version] = predictor
+
+    def promote(self, version: str, from_id: str) -> None:
+        """Serve `version` from `from_id` on. Raises LobflowError where that id is already handled: what was
+        published under it may be another version's, and a fresh start is what settles it."""
+        at = parse_id(from_id)
+        if at <= self._handled:
+            raise LobflowError(
+                f"{self.symbol}: version {version} was promoted from id {from_id}, which is already handled"
+            )
+        self._schedule.promote(version, at)
+
+    def handle(self, message: AnyMessage, entry_id: bytes) -> list[Message]:
+        """The prediction for one vector. Raises BadInput for anything that is no vector, LobflowError where
+        the version that serves this id is not loaded."""
+        if not isinstance(message, FeatureVector):
+            raise BadInput(f"{type(message).__name__} in the features of {self.symbol}")
+        self._handled = parse_id(entry_id)
+        version = self._schedule.version(self._handled)
+        predictor = self._predictors.get(version)
+        if predictor is None:
+            raise LobflowError(
+                f"{self.symbol}: version {version} serves id {entry_id.decode()} and is not loaded"
+            )
+        values = codec.unpack_values(message.values)
+        reason = predictor.refusal(self.symbol, message, values)
+        return [
+            Prediction(
+                recv_ns=message.recv_ns,
+                model=version,
+                schema=message.schema,
+                expires_ns=message.recv_ns + LIFE_NS,
+                bid_ticks=message.bid_ticks,
+                ask_ticks=message.ask_ticks,
+                tick_e9=message.tick_e9,
+                horizons_s=() if reason else predictor.horizons_s,
+                moves=() if reason else predictor.moves(values),
+                thresholds=() if reason else predictor.thresholds,
+                reason=reason,
+            )
+        ]

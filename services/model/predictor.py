@@ -1,0 +1,50 @@
+"""One model version as the core uses it: either the moves, or the reason why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite, nan
+
+from services.model.fold import Fold
+from services.model.manifest import Manifest
+from shared.errors import BadInput
+from shared.messages import FeatureVector
+
+
+class Predictor:
+    """A loaded model. Give it manifests that have no `defect`."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.version = manifest.version
+        self.horizons_s = tuple(row.horizon_s for row in manifest.horizons)
+        self.thresholds = tuple(nan if row.threshold is None else row.threshold for row in manifest.horizons)
+        self._folds = tuple(Fold(row, manifest.indices) if row.kind else None for row in manifest.horizons)
+        self._sigma_index = manifest.sigma_index
+
+    def refusal(self, symbol: str, vector: FeatureVector, values: Sequence[float]) -> str:
+        """Why nothing is predicted for this vector, or an empty text. Raises BadInput where a vector of our
+        schema has another length: then features and schema disagree, which must not go on."""
+        manifest = self.manifest
+        fitted = manifest.data.get(symbol)
+        if fitted is None:
+            return "no model for the symbol"
+        if vector.schema != manifest.schema:
+            return f"schema mismatch: the model was fitted on {manifest.schema}"
+        if len(values) != manifest.vector_size:
+            raise BadInput(f"schema {vector.schema}: {len(values)} values, not {manifest.vector_size}")
+        if fitted.from_ns <= vector.recv_ns <= fitted.until_ns:
+            return "in training range"
+        if vector.clean_ns < manifest.longest_window_ns:
+            return "windows not whole"
+        for name, index in zip(manifest.names, manifest.indices, strict=True):
+            if not isfinite(values[index]):
+                return f"{name} is not finite"
+        if self._sigma_index is not None and not 0.0 < values[self._sigma_index] < float("inf"):
+            return "volatility not known"
+        return ""
+
+    def moves(self, values: Sequence[float]) -> tuple[float, ...]:
+        """Expected changes of the mid per horizon, quote currency; NaN for a horizon without model."""
+        sigma = 0.0 if self._sigma_index is None else values[self._sigma_index]
+        return tuple(nan if fold is None else fold.move(values, sigma) for fold in self._folds)
