@@ -259,7 +259,7 @@ def _emit_book(row: Ints, values: Floats, place: int) -> int:
         if tier == 0 or tier == 4 or tier == 9 or tier == 19:
             values[place] = _ratio(bids - asks, bids + asks)
             place += 1
-    near_bids, near_asks, up, down, paired = 0.0, 0.0, 0.0, 0.0, 0.0
+    near_bids, near_asks, up, down = 0.0, 0.0, 0.0, 0.0
     for tier in range(TIERS):
         b, a = 2 * tier, ASKS + 2 * tier
         if row[b + 1] > 0:
@@ -269,9 +269,8 @@ def _emit_book(row: Ints, values: Floats, place: int) -> int:
         if tier < LEVELS and row[b + 1] > 0 and row[a + 1] > 0:
             up += float(2 * row[a] - mid2) * row[b + 1]
             down += float(mid2 - 2 * row[b]) * row[a + 1]
-            paired += row[b + 1] + row[a + 1]
     values[place] = _ratio(near_bids - near_asks, near_bids + near_asks)
-    values[place + 1] = _ratio(up - down, paired * (2 * (row[ASKS] - row[0])))
+    values[place + 1] = _ratio(up - down, up + down)
     return place + 2
 
 

@@ -7,12 +7,13 @@ be served from one stream: `seed`, then `flow`, then `scale`.
     `spread`; per side and tier the distance of its price from the mid and its size. A tier that a thin book
     does not have has distance 0 and size 0.
 
-`flow` (scale-free, from -1 to 1 but for `microprice_5`; 18 values). Each changes its sign, exactly, when the
+`flow` (scale-free, from -1 to 1; 18 values). Each changes its sign, exactly, when the
 two sides of the market are exchanged.
     `imbalance_<n>`: (B - A) / (B + A), B and A the sizes of the best n bids and asks.
     `imbalance_exp`: the same over all tiers, each weighted by exp(-distance / mean distance of all tiers).
-    `microprice_5`: (sum of ask_i B_i + bid_i A_i over the best five pairs / sum of all their sizes - mid) /
-    spread. Of the best pair alone it would be half of `imbalance_1`.
+    `microprice_5`: (U - D) / (U + D), U the sum of (ask_i - mid) B_i and D that of (mid - bid_i) A_i over the
+    best five pairs. U - D is their microprice less the mid, times their sizes; U + D takes the place of the
+    spread and keeps the value bounded. Of the best pair alone it would be `imbalance_1` again.
     `ofi_<levels>_<window>`: order flow imbalance of Cont, Kukanov and Stoikov (2014). For level i, prime the
     previous update, e = 1{b >= b'} B - 1{b <= b'} B' - 1{a <= a'} A + 1{a >= a'} A'; the value is the sum of
     e over the sum of |e|, over levels and window. An absent level is one of size 0 beyond every price.

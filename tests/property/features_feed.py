@@ -1,0 +1,194 @@
+"""Market streams of one symbol for the property tests, and a naive account of the features they must give."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from random import Random
+
+from hypothesis import strategies as st
+
+from services.features.schema import TIERS, WINDOWS, WINDOWS_NS
+from shared.codec import pack_tiers, unpack_tiers
+from shared.messages import AggTrade, FeedStatus, Heartbeat, Lob, Message
+from shared.units import MS, SECOND
+
+START_NS = 1_700_000_000 * SECOND + 123_456_789
+HEARTBEAT_NS = 500 * MS
+QUIET_NS = 10 * SECOND
+TICK_E9, LOT_E9 = 100_000_000, 1_000_000
+
+STEPS_MS = [0, 0, 1, 37, 100, 100, 250, 499, 500, 544, 1000, 1000, 2000, 4999, 9000, 11000]
+KINDS = ["lob"] * 8 + ["trade"] * 6 + ["live", "gap", "jump", "epoch", "scale"]
+
+
+def streams(
+    min_size: int = 1, max_size: int = 60, kinds: list[str] = KINDS
+) -> st.SearchStrategy[list[tuple[str, Message]]]:
+    """(entry id, message) of one symbol from `seq` 0 on, with heartbeats where nothing else came."""
+    step = st.tuples(st.sampled_from(kinds), st.sampled_from(STEPS_MS), st.integers(0, 2**32))
+    return st.lists(step, min_size=min_size, max_size=max_size).map(_build)
+
+
+def _build(steps: list[tuple[str, int, int]]) -> list[tuple[str, Message]]:
+    entries: list[tuple[str, Message]] = []
+    seq, epoch, now_ns, tick_e9 = 0, 0, START_NS, TICK_E9
+
+    def add(kind: type[Message], at_ns: int, **fields: object) -> None:
+        nonlocal seq
+        entries.append(
+            (f"{at_ns // MS}-{seq}", kind(seq=seq, epoch=epoch, exchange_ns=at_ns, recv_ns=at_ns, **fields))
+        )
+        seq += 1
+
+    for kind, step_ms, seed in steps:
+        due_ns, now_ns = now_ns + HEARTBEAT_NS, now_ns + step_ms * MS
+        while due_ns < now_ns:
+            add(Heartbeat, due_ns)
+            due_ns += HEARTBEAT_NS
+        draw = Random(seed)
+        if kind in ("live", "gap"):
+            epoch += kind == "gap"
+            add(FeedStatus, now_ns, state=kind, reason="")
+            continue
+        seq += kind == "jump"
+        epoch += kind == "epoch"
+        tick_e9 += kind == "scale"
+        if kind == "trade":
+            facts = {"size_lots": draw.randrange(1, 2000), "side": draw.choice((-1, 1)), "price_ticks": 1000}
+            ids = dict.fromkeys(("agg_id", "first_id", "last_id"), seq)
+            add(AggTrade, now_ns, **ids, **facts, tick_e9=tick_e9, lot_e9=LOT_E9)
+        else:
+            bids, asks = book(draw)
+            add(Lob, now_ns, update_id=seq, tick_e9=tick_e9, lot_e9=LOT_E9, bids=bids, asks=asks)
+    return entries
+
+
+def book(draw: Random) -> tuple[bytes, bytes]:
+    """Packed bids and asks near 1000 ticks, now and then thin."""
+    best = 1000 + draw.randrange(-3, 4)
+    sides = []
+    for sign, price in ((-1, best), (1, best + draw.choice((1, 1, 2, 5)))):
+        flat: list[int] = []
+        for _ in range(draw.choice((1, 3, TIERS, TIERS, TIERS))):
+            flat += (price, draw.randrange(1, 3000))
+            price += sign * draw.choice((1, 1, 1, 2, 4))
+        sides.append(pack_tiers(flat))
+    return sides[0], sides[1]
+
+
+def mirrored(message: Message) -> Message:
+    """The same entry with the sides of the market exchanged, prices reflected at 1000 ticks."""
+    fields = {name: getattr(message, name) for name in message.__struct_fields__}
+    if isinstance(message, Lob):
+        fields |= {"bids": _reflected(message.asks), "asks": _reflected(message.bids)}
+    elif isinstance(message, AggTrade):
+        fields["side"] = -message.side
+    return type(message)(**fields)
+
+
+def _reflected(side: bytes) -> bytes:
+    flat = unpack_tiers(side)
+    flat[::2] = [2000 - price for price in flat[::2]]
+    return pack_tiers(flat)
+
+
+def naive(messages: list[Message]) -> tuple[int, dict[str, float]]:
+    """clean_ns and the features of the last message, a Lob, from all that came before: slow and plain."""
+    chain = _chain(messages)
+    lob = messages[-1]
+    lobs = [message for message in chain if isinstance(message, Lob)]
+    bids, asks = _tiers(lob.bids), _tiers(lob.asks)
+    tick, lot = lob.tick_e9 / 1e9, lob.lot_e9 / 1e9
+    mid = (bids[0][0] + asks[0][0]) / 2
+    out = {"spread": (asks[0][0] - bids[0][0]) * tick}
+    for name, side in (("bid", bids), ("ask", asks)):
+        for i in range(TIERS):
+            price, size = side[i] if i < len(side) else (mid, 0)
+            out[f"{name}_distance_{i + 1}"] = abs(price - mid) * tick
+            out[f"{name}_size_{i + 1}"] = size * lot
+    for depth in (1, 5, 10, 20):
+        out[f"imbalance_{depth}"] = _balance(sum(s for _, s in bids[:depth]), sum(s for _, s in asks[:depth]))
+    mean = sum(abs(price - mid) for price, _ in bids + asks) / len(bids + asks)
+    near = [sum(size * math.exp(-abs(price - mid) / mean) for price, size in side) for side in (bids, asks)]
+    out["imbalance_exp"] = _balance(*near)
+    pairs = list(zip(bids, asks, strict=False))[:5]
+    out["microprice_5"] = _balance(
+        sum((ask - mid) * size for (_, size), (ask, _) in pairs),
+        sum((mid - bid) * size for (bid, _), (_, size) in pairs),
+    )
+    flows = [(new.recv_ns, _flows(old, new)) for old, new in pairwise(lobs)]
+    trades = [(m.recv_ns, m.side * m.size_lots) for m in chain if isinstance(m, AggTrade)]
+    for window, w in zip(WINDOWS, WINDOWS_NS, strict=True):
+        for levels in (1, 5):
+            inside = [e for s, es in flows if lob.recv_ns - w < s for e in es[:levels]]
+            out[f"ofi_{levels}_{window}"] = _share(inside)
+        out[f"trades_{window}"] = _share([q for s, q in trades if lob.recv_ns - w < s])
+    out["sigma_30s"] = _sigma(lobs) * tick
+    return min(lob.recv_ns - lobs[0].recv_ns, 60 * SECOND), out
+
+
+def _chain(messages: list[Message]) -> list[Message]:
+    """The messages since the Lob at which everything begins."""
+    chain: list[Message] = []
+    lob_ns = 0
+    for i, message in enumerate(messages):
+        before = messages[i - 1] if i else message
+        if i and (message.seq != before.seq + 1 or message.epoch != before.epoch):
+            chain = []
+        if isinstance(message, FeedStatus):
+            chain = []
+        scales = {(m.tick_e9, m.lot_e9) for m in [*chain, message] if isinstance(m, Lob | AggTrade)}
+        if len(scales) > 1:
+            chain = []
+        if isinstance(message, Lob):
+            if chain and message.recv_ns - lob_ns > QUIET_NS:
+                chain = []
+            lob_ns = message.recv_ns
+        if chain or isinstance(message, Lob):
+            chain.append(message)
+    return chain
+
+
+def _tiers(packed: bytes) -> list[tuple[int, int]]:
+    flat = unpack_tiers(packed)
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _flows(old: Lob, new: Lob) -> list[int]:
+    """Order flow imbalance of the best five levels, by the formula as it is printed."""
+    out = []
+    for level in range(5):
+        b0, q_b0 = _level(old.bids, level, -math.inf)
+        b1, q_b1 = _level(new.bids, level, -math.inf)
+        a0, q_a0 = _level(old.asks, level, math.inf)
+        a1, q_a1 = _level(new.asks, level, math.inf)
+        out.append((b1 >= b0) * q_b1 - (b1 <= b0) * q_b0 - (a1 <= a0) * q_a1 + (a1 >= a0) * q_a0)
+    return out
+
+
+def _level(packed: bytes, level: int, absent: float) -> tuple[float, int]:
+    tiers = _tiers(packed)
+    return tiers[level] if level < len(tiers) else (absent, 0)
+
+
+def _sigma(lobs: list[Lob]) -> float:
+    mids = []
+    second = -(-lobs[0].recv_ns // SECOND)
+    while second * SECOND < lobs[-1].recv_ns:
+        last = [lob for lob in lobs if lob.recv_ns <= second * SECOND][-1]
+        mids.append((_tiers(last.bids)[0][0] + _tiers(last.asks)[0][0]) / 2)
+        second += 1
+    changes = [b - a for a, b in pairwise(mids)][-30:]
+    if len(changes) < 5:
+        return 0.0
+    return max(1.0, math.sqrt(sum(change**2 for change in changes) / len(changes)))
+
+
+def _balance(one: float, other: float) -> float:
+    return (one - other) / (one + other) if one + other else 0.0
+
+
+def _share(values: list[int]) -> float:
+    whole = sum(abs(value) for value in values)
+    return sum(values) / whole if whole else 0.0
