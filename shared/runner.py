@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -218,7 +219,11 @@ async def _upkeep(context: Context) -> None:
     """Health each second, trimming each ten, and a last word at the end."""
     link = await context.link()
     next_trim = time.monotonic() + TRIM_SECONDS
+    parent_pid = context.settings.parent_pid
     while not context.stop.is_set():
+        if parent_pid and os.getppid() != parent_pid:
+            context.log.error("the process that started us is gone: stopping")
+            context.stop.set()
         await context.report(link, "degraded" if context.telemetry.not_ready else "ready")
         if time.monotonic() >= next_trim:
             next_trim += TRIM_SECONDS

@@ -7,6 +7,7 @@ line that names it.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -19,13 +20,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared.errors import BadSetting, LobflowError
 from shared.streams import check_run_id, check_symbol
 
+NO_DOTENV = "LOBFLOW_NO_DOTENV"  # set for processes that we start: all their settings come from us
 MAINNET_TRADING_HOSTS = ("fapi.binance.com", "fstream.binance.com", "ws-fapi.binance.com")
 
 
 class Settings(BaseSettings):
     """Settings of all services; each uses what it needs."""
 
-    model_config = SettingsConfigDict(env_prefix="LOBFLOW_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="LOBFLOW_", extra="ignore", frozen=True)
 
     # Bus
     redis_url: str = "redis://127.0.0.1:6379/0"
@@ -79,6 +81,7 @@ class Settings(BaseSettings):
     monitor_port: int = Field(8000, ge=0, le=65535)
     metrics_port: int = Field(0, ge=0, le=65535, description="0 takes a free port")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    parent_pid: int = Field(0, ge=0, description="stop when this process is gone; set by what starts us")
     stamps_file: Path | None = Field(None, description="bench: where to write the times of each hop")
 
     @field_validator("symbols", mode="before")
@@ -117,7 +120,9 @@ class Settings(BaseSettings):
 
     def config_hash(self) -> str:
         """A short hash of all settings but secrets, for health entries."""
-        text = self.model_dump_json(exclude={"api_key", "api_secret", "stamps_file", "instance"})
+        text = self.model_dump_json(
+            exclude={"api_key", "api_secret", "stamps_file", "instance", "parent_pid"}
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -130,8 +135,9 @@ def _checked(check: Callable[[str], str], value: str) -> str:
 
 def load(**overrides: object) -> Settings:
     """Settings from the environment. Raises BadSetting with one line that names each wrong one."""
+    dotenv = None if os.environ.get(NO_DOTENV) else ".env"
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        return Settings(_env_file=dotenv, **overrides)  # type: ignore[call-arg,arg-type]
     except ValidationError as error:
         parts = []
         for row in error.errors(include_url=False):
@@ -148,7 +154,7 @@ def to_environment(values: dict[str, object]) -> dict[str, str]:
     unknown = set(values) - names
     if unknown:
         raise ValueError(f"no such settings: {sorted(unknown)}")
-    out = {}
+    out = {NO_DOTENV: "1"}
     for name, value in values.items():
         if value is None:
             continue

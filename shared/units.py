@@ -25,12 +25,13 @@ def e9(text: str) -> int:
     >>> e9("61800.20"), e9("-0.00010000"), e9("7")
     (61800200000000, -100000, 7000000000)
     """
-    whole, _, fraction = text.partition(".")
+    unsigned = text.removeprefix("-")
+    whole, _, fraction = unsigned.partition(".")
     digits = fraction.rstrip("0")
-    if len(digits) > 9 or not whole.lstrip("-").isdigit() or not (digits.isdigit() or digits == ""):
+    if len(digits) > 9 or not whole.isdecimal() or not (digits.isdecimal() or digits == ""):
         raise BadFrame(f"{text[:40]!r} is not a decimal number of at most nine places")
-    value = int(whole.lstrip("-")) * E9 + int(digits.ljust(9, "0"))
-    return -value if whole.startswith("-") else value
+    value = int(whole) * E9 + int(digits.ljust(9, "0"))
+    return value if unsigned == text else -value
 
 
 def e9_text(value_e9: int) -> str:

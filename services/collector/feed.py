@@ -199,8 +199,8 @@ class Feed:
             self._compare("bbo_late")
 
     def _compare(self, name: str) -> None:
-        """The two streams share one id space: where they meet at `u`, the best levels must agree. `name` tells
-        tickers that came before their diff (`bbo`) from those that came after it (`bbo_late`)."""
+        """The two streams share one id space: where they meet at `u`, the best levels must agree. `name`
+        tells tickers that came before their diff (`bbo`) from those that came after it (`bbo_late`)."""
         best = self._tickers.pop(self.sync.last, None)
         if best is None:
             return

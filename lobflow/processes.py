@@ -1,0 +1,172 @@
+"""The services as processes of this machine: started, watched, started again, stopped in order.
+
+Children run in sessions of their own, so that Ctrl-C reaches us alone and we stop them: the trader first,
+then what it depends on. A child whose parent is gone stops by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared.errors import LobflowError
+from shared.settings import to_environment
+
+STOP_ORDER = ("trader", "model", "features", "collector", "venue", "monitor", "recorder")
+STOP_SECONDS = 15.0
+BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+LAST_LINES = 3
+
+
+class ServiceFailed(LobflowError):
+    """A service ended by itself; the text holds its last words."""
+
+
+@dataclass
+class Child:
+    """One service process."""
+
+    service: str
+    instance: str
+    log: Path
+    environment: dict[str, str]
+    process: asyncio.subprocess.Process | None = None
+    restarts: int = 0
+    peak_rss_bytes: int = 0
+    watcher: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """`features`, or `features-1` for a second copy."""
+        return self.service if self.instance == "0" else f"{self.service}-{self.instance}"
+
+
+class Processes:
+    """All children. `settings` are those of every child; `on_restart` is told of each restart."""
+
+    def __init__(
+        self, settings: Mapping[str, object], logs: Path, on_restart: Callable[[Child], None] | None = None
+    ) -> None:
+        self.children: dict[str, Child] = {}
+        self._settings = dict(settings)
+        self._logs = logs
+        self._on_restart = on_restart or (lambda child: None)
+        self._is_stopping = False
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        logs.mkdir(parents=True, exist_ok=True)
+
+    async def start(self, service: str, *, instance: str = "0", **settings: object) -> Child:
+        """Start one service with further settings of its own."""
+        values = {**self._settings, **settings, "instance": instance, "parent_pid": os.getpid()}
+        environment = {**_inherited(), **to_environment(values), "PYTHONUNBUFFERED": "1"}
+        child = Child(service, instance, Path(), environment)
+        child.log = self._logs / f"{child.name}.log"
+        self.children[child.name] = child
+        await self._spawn(child)
+        child.watcher = asyncio.create_task(self._watch(child))
+        return child
+
+    async def _spawn(self, child: Child) -> None:
+        with child.log.open("ab") as log:
+            child.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                f"services.{child.service}",
+                env=child.environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    async def _watch(self, child: Child) -> None:
+        """A child that was killed is started again; one that ended by itself ends the run."""
+        while child.process is not None:
+            code = await child.process.wait()
+            if self._is_stopping:
+                return
+            if code >= 0:
+                if not self.failed.done():
+                    words = last_words(child.log)
+                    self.failed.set_exception(ServiceFailed(f"{child.name} ended ({code}): {words}"))
+                return
+            await asyncio.sleep(BACKOFF_SECONDS[min(child.restarts, len(BACKOFF_SECONDS) - 1)])
+            child.restarts += 1
+            self._on_restart(child)
+            if not self._is_stopping:
+                await self._spawn(child)
+
+    def sample(self) -> int:
+        """Take note of each child's peak resident memory. Returns the largest so far, in bytes."""
+        for child in self.children.values():
+            if child.process is not None and child.process.returncode is None:
+                child.peak_rss_bytes = max(child.peak_rss_bytes, peak_rss_bytes(child.process.pid))
+        return max((child.peak_rss_bytes for child in self.children.values()), default=0)
+
+    def kill(self, name: str) -> None:
+        """Kill -9 one child, for tests and drills; it is started again."""
+        process = self.children[name].process
+        if process is not None and process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """Stop all children in order, each given time to finish what it holds."""
+        self._is_stopping = True
+        if self.failed.done() and not self.failed.cancelled():
+            self.failed.exception()  # seen, whoever else waits for it
+        for service in STOP_ORDER:
+            await asyncio.gather(
+                *(_stop(child) for child in self.children.values() if child.service == service)
+            )
+
+
+async def _stop(child: Child) -> None:
+    process = child.process
+    if process is None or process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def last_words(log: Path) -> str:
+    """The last lines of a log, on one line."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    texts = []
+    for line in lines[-LAST_LINES:]:
+        texts.append(_text(line))
+    return " | ".join(texts) or f"it said nothing in {log}"
+
+
+def _text(line: str) -> str:
+    try:
+        record = json.loads(line)
+        return str(record["text"]) if isinstance(record, dict) and "text" in record else line
+    except ValueError:
+        return line
+
+
+def peak_rss_bytes(pid: int) -> int:
+    """The peak resident memory of a process (VmHWM), 0 where /proc does not tell."""
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        return 0
+    return 0
+
+
+def _inherited() -> dict[str, str]:
+    """Our environment without settings meant for other processes: a child gets its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("LOBFLOW_")}

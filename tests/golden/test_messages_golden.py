@@ -1,0 +1,104 @@
+"""Every schema that was ever published decodes for ever: these bytes must not change.
+
+A new schema gets a new sample; an old one is never edited.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from shared import messages as m
+from shared.codec import decode, encode, pack_tiers, pack_values
+from shared.streams import Stream
+
+TIERS = pack_tiers([618002, 2909])
+REQUEST = m.Request("place", "lf-1", 1, "MARKET", "", 0, 10, False, "enter", "")
+# The bytes of `examples()`, by kind.
+SAMPLES = {
+    "Lob": (
+        "9aa34c6f6201000a0b0cce05f5e100ce000f4240c410126e0900000000005d0b000000000000c410126e"
+        "0900000000005d0b000000000000"
+    ),
+    "AggTrade": ("9da8416767547261646503000a0b071416ce00096e120fffce05f5e100ce000f4240"),
+    "MarkPrice": ("99a94d61726b507269636504000a0bcf00003834faf7d200cf00003834f501f100d2fffe796063"),
+    "FeedStatus": ("97aa466565645374617475730501000ba3676170b564657074683a207075203920616674657220752037"),
+    "Heartbeat": ("95a94865617274626561740200000d"),
+    "FeatureVector": (
+        "98ad46656174757265566563746f720ba361626305ce00096e12ce00096e13ce05f5e100c41000000000"
+        "0000e03f000000000000f0bf"
+    ),
+    "Prediction": (
+        "9caa50726564696374696f6e0ba27631a36162630cce00096e12ce00096e13ce05f5e10092050a92cb3f"
+        "e0000000000000cbbff800000000000092cb3ff0000000000000cb4000000000000000a0"
+    ),
+    "Decision": (
+        "9aa84465636973696f6e0baf70726564696374696f6e732f312d30a3312d30a3312d30a3302d30a3302d"
+        "30ce05f5e100ce000f4240919aa5706c616365a46c662d3101a64d41524b4554a0000ac2a5656e746572"
+        "a0"
+    ),
+    "OrderUpdate": (
+        "9dab4f72646572557064617465a3312d300aa46c662d31a3312d304d01a86163636570746564a34e45570a00c2a0"
+    ),
+    "Fill": (
+        "dc0010a446696c6ca3312d300aa46c662d31a3312d304d0501ce00096e130ace05f5e100ce000f4240aa"
+        "302e3330393030313530a455534454c2a130"
+    ),
+    "Reconciled": ("97aa5265636f6e63696c6564a3312d300a0a00c3a0"),
+    "Account": (
+        "96a74163636f756e740aa6393939392e37a52d302e3035a1309195a742544355534454a4302e3031a736"
+        "313830302e33a736313830302e32a130"
+    ),
+    "Halt": ("94a448616c7401a3616461a56472696c6c"),
+    "ReduceOnly": ("94aa5265647563654f6e6c7901a3616461a56472696c6c"),
+    "Flatten": ("94a7466c617474656e01a3616461a56472696c6c"),
+    "Resume": ("94a6526573756d6501a3616461a4646f6e65"),
+    "Promote": ("97a750726f6d6f746501a3616461a6626574746572a742544355534454a27632a3312d30"),
+    "Health": (
+        "9ca64865616c746801a56d6f64656ca130a57265616479a081b066656174757265733a42544355534454"
+        "a3312d30050981a768616e646c656403a130a26666"
+    ),
+}
+
+
+def examples() -> list[m.Message]:
+    """One message of each kind."""
+    return [
+        m.Lob(1, 0, 10, 11, 12, 100_000_000, 1_000_000, TIERS, TIERS),
+        m.AggTrade(3, 0, 10, 11, 7, 20, 22, 618002, 15, -1, 100_000_000, 1_000_000),
+        m.MarkPrice(4, 0, 10, 11, 61_800_200_000_000, 61_800_100_000_000, -100_000, 99),
+        m.FeedStatus(5, 1, 0, 11, "gap", "depth: pu 9 after u 7"),
+        m.Heartbeat(2, 0, 0, 13),
+        m.FeatureVector(11, "abc", 5, 618002, 618003, 100_000_000, pack_values([0.5, -1.0])),
+        m.Prediction(11, "v1", "abc", 12, 618002, 618003, 100_000_000, (5, 10), (0.5, -1.5), (1.0, 2.0), ""),
+        m.Decision(11, "predictions/1-0", "1-0", "1-0", "0-0", "0-0", 100_000_000, 1_000_000, (REQUEST,)),
+        m.OrderUpdate("1-0", 10, "lf-1", "1-0", 77, 1, "accepted", "NEW", 10, 0, False, ""),
+        m.Fill(
+            "1-0", 10, "lf-1", "1-0", 77, 5, 1, 618003, 10, 100_000_000, 1_000_000,
+            Decimal("0.30900150"), "USDT", False, Decimal("0"),
+        ),
+        m.Reconciled("1-0", 10, 10, 0, True, ""),
+        m.Account(
+            10, Decimal("9999.7"), Decimal("-0.05"), Decimal("0"),
+            (m.PositionReport("BTCUSDT", Decimal("0.01"), Decimal("61800.3"), Decimal("61800.2"), Decimal(0)),),
+        ),
+        m.Halt(1, "ada", "drill"),
+        m.ReduceOnly(1, "ada", "drill"),
+        m.Flatten(1, "ada", "drill"),
+        m.Resume(1, "ada", "done"),
+        m.Promote(1, "ada", "better", "BTCUSDT", "v2", "1-0"),
+        m.Health(1, "model", "0", "ready", "", {"features:BTCUSDT": "1-0"}, 5, 9, {"handled": 3}, "0", "ff"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("message", examples(), ids=lambda value: type(value).__name__)
+def test_sample_decodes_and_encodes_to_the_same_bytes(message: m.Message) -> None:
+    sample = bytes.fromhex(SAMPLES[type(message).__name__])
+    assert decode(sample) == message
+    assert encode(message) == sample
+
+
+def test_every_message_of_the_stream_table_has_a_sample() -> None:
+    published = {kind.__name__ for stream in Stream for kind in stream.value.kinds} | {"Health"}
+    assert set(SAMPLES) == published

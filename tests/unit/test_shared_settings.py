@@ -1,0 +1,61 @@
+"""A wrong setting is one line that names it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.errors import BadSetting
+from shared.settings import Settings, load, to_environment
+
+
+@pytest.fixture(autouse=True)
+def _no_dotenv(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOBFLOW_NO_DOTENV", "1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("SYMBOLS", "BTCUSDT,BTCUSDT", "each once"),
+        ("SYMBOLS", "", "at least one symbol"),
+        ("SYMBOLS", "BTC USDT", "without spaces"),
+        ("RUN_ID", "a:b", "letters, digits"),
+        ("SIZE", "-1", "greater than 0"),
+        ("VENUE_LATENCY_MS", "50", "greater than or equal to 100"),
+        ("STRATEGY", "martingale", "threshold"),
+        ("TRADE_REST_URL", "https://fapi.binance.com", "real money"),
+        ("TRADE_PRIVATE_URL", "wss://fstream.binance.com/private", "real money"),
+        ("TRADE_REST_URL", "https://FAPI.binance.com./", "real money"),
+        ("TRADE_REST_URL", "https://fapi1.binance.com", "real money"),
+        ("PERIOD", "ten", "valid integer"),
+    ],
+)
+def test_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
+    monkeypatch.setenv(f"LOBFLOW_{name}", value)
+    with pytest.raises(BadSetting) as caught:
+        load()
+    assert f"LOBFLOW_{name}" in str(caught.value)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_demo_trading_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOBFLOW_TRADE_REST_URL", "https://demo-fapi.binance.com")
+    assert load().trade_rest_url == "https://demo-fapi.binance.com"
+
+
+def test_lists_and_paths_survive_the_way_through_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    values: dict[str, object] = {"symbols": ("BTCUSDT", "ETHUSDT"), "venue_files": (Path("a"), Path("b"))}
+    for name, text in to_environment({**values, "threshold": None}).items():
+        monkeypatch.setenv(name, text)
+    settings = load()
+    assert {name: getattr(settings, name) for name in values} == values
+    assert settings.threshold is None
+
+
+def test_secrets_do_not_show() -> None:
+    settings = Settings(_env_file=None, api_secret="hidden")  # type: ignore[call-arg,arg-type]
+    assert "hidden" not in repr(settings)
+    assert settings.config_hash() == Settings(_env_file=None).config_hash()  # type: ignore[call-arg]
