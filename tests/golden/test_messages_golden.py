@@ -14,6 +14,7 @@ from shared.codec import decode, encode, pack_tiers, pack_values
 from shared.streams import Stream
 
 TIERS = pack_tiers([618002, 2909])
+POSITION = m.PositionReport("BTCUSDT", Decimal("0.01"), Decimal("61800.3"), Decimal("61800.2"), Decimal("0"))
 REQUEST = m.Request("place", "lf-1", 1, "MARKET", "", 0, 10, False, "enter", "")
 # The bytes of `examples()`, by kind.
 SAMPLES = {
@@ -81,7 +82,7 @@ def examples() -> list[m.Message]:
         m.Reconciled("1-0", 10, 10, 0, True, ""),
         m.Account(
             10, Decimal("9999.7"), Decimal("-0.05"), Decimal("0"),
-            (m.PositionReport("BTCUSDT", Decimal("0.01"), Decimal("61800.3"), Decimal("61800.2"), Decimal(0)),),
+            (POSITION,),
         ),
         m.Halt(1, "ada", "drill"),
         m.ReduceOnly(1, "ada", "drill"),

@@ -74,12 +74,18 @@ async def test_read_waits_for_what_comes(link: Link, redis_server: PrivateRedis,
 async def test_restart_of_redis_loses_and_doubles_nothing(tmp_path: object, run_id: str) -> None:
     states: list[bool] = []
     with PrivateRedis() as server:
-        link = await Link(server.url, states.append).open(5)
+        is_lost = asyncio.Event()
+
+        def note(is_up: bool) -> None:
+            states.append(is_up)
+            if not is_up:
+                is_lost.set()
+
+        link = await Link(server.url, note).open(5)
         await bus.publish(link, run_id, ENTRIES[:2])
         server.stop()
         publishing = asyncio.create_task(bus.publish(link, run_id, ENTRIES))
-        while False not in states:  # noticed the loss
-            await asyncio.sleep(0.01)
+        await is_lost.wait()
         await asyncio.to_thread(server.start)
         assert await publishing == 1
         assert await bus.span(link, run_id, "-") == ENTRIES
