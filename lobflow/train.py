@@ -105,7 +105,9 @@ def _show(
 
 def hit_rates(title: str, scores: Sequence[Score]) -> Table:
     """The table of `scores` for a terminal."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for name in ("h, s", "selection", "signal"):
         table.add_column(name, no_wrap=True)
     for name in ("rows", "cover", "y = 0", "hit", "95 %", "0 missed", "skill", "R²", "gross", "net"):

@@ -15,8 +15,8 @@ from shared.errors import BadInput
 def evaluate(manifest: Manifest, data: Dataset, threshold: float = 0.5) -> list[Score]:
     """The hit-rate table of `manifest` over the rows of `data` that its fitting did not see.
 
-    Rows before the training range end a horizon earlier; rows after it begin at once, since no training label
-    looked beyond the range. Raises BadInput for a model of another symbol or schema.
+    Rows before the training range end a horizon and the longest window earlier; rows after it begin at once,
+    since no training label looked beyond the range. Raises BadInput for a model of another symbol or schema.
     """
     fitted = manifest.data.get(data.symbol)
     if fitted is None:
@@ -33,7 +33,8 @@ def evaluate(manifest: Manifest, data: Dataset, threshold: float = 0.5) -> list[
     scores: list[Score] = []
     for column, row in enumerate(manifest.horizons):
         after, known = outcomes(usable, row.horizon_s)
-        times, reach_ns = after.recv_ns, row.horizon_s * SECOND + LATENCY_NS
+        times = after.recv_ns
+        reach_ns = row.horizon_s * SECOND + LATENCY_NS + manifest.longest_window_ns
         unseen = (times > fitted.until_ns) | (times + reach_ns < fitted.from_ns)
         seen = (times >= fitted.from_ns) & (times + row.horizon_s * SECOND <= fitted.until_ns)
         if not unseen.any() or not row.kind:

@@ -1,0 +1,95 @@
+"""The folded model is the pipeline: to 1e-9, whatever the data and wherever the vector lies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from research.estimators import estimator
+from research.export import folded
+from services.model.fold import Fold
+from services.model.manifest import NO_BOUND, Horizon
+
+
+def fold_of(model: object, is_scaled: bool, horizon_s: int, width: int) -> Fold:
+    low, high, weights, offset = folded(model, is_scaled)
+    bounds = (tuple(low.tolist()), tuple(high.tolist()))
+    return Fold(described(horizon_s, *bounds, tuple(weights.tolist()), offset, is_scaled), range(width))
+
+
+def described(
+    horizon_s: int,
+    low: tuple[float, ...],
+    high: tuple[float, ...],
+    weights: tuple[float, ...],
+    offset: float,
+    is_scaled: bool,
+) -> Horizon:
+    return Horizon(
+        horizon_s=horizon_s,
+        kind="linear",
+        reason="",
+        alpha=None,
+        low=low,
+        high=high,
+        weights=weights,
+        offset=offset,
+        is_scaled=is_scaled,
+        threshold=None,
+        scores=(),
+    )
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    width=st.integers(1, 12),
+    magnitude=st.integers(-3, 4),
+    horizon_s=st.sampled_from([1, 5, 10, 15]),
+    kind=st.sampled_from(["linear", "lasso"]),
+    is_scaled=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_fold_equals_the_pipeline(
+    seed: int, width: int, magnitude: int, horizon_s: int, kind: str, is_scaled: bool
+) -> None:
+    draw = np.random.default_rng(seed)
+    rows = 3 * width + 20
+    X = draw.normal(draw.normal(size=width), 10.0**magnitude, (rows, width))
+    sigma = draw.uniform(0.1, 30.0, rows)
+    y = sigma * (X @ draw.normal(size=width) / 10.0**magnitude + draw.normal(size=rows))
+    design = np.column_stack([X, sigma]) if is_scaled else X
+    model = estimator(kind, horizon_s, is_scaled, alpha=0.05).fit(design, y)
+    fold = fold_of(model, is_scaled, horizon_s, width)
+    # Asked beyond what was seen, where clipping bites.
+    asked = design * draw.uniform(-3.0, 3.0, design.shape)
+    if is_scaled:
+        asked[:, -1] = np.abs(asked[:, -1])
+    expected = model.predict(asked)
+    moves = [fold.move(row[:width].tolist(), float(row[-1])) for row in asked]
+    np.testing.assert_allclose(moves, expected, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(expected).max()))
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_a_mirrored_book_gives_the_mirrored_prediction(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    design = np.column_stack([draw.uniform(-1, 1, (60, 5)), draw.uniform(0.5, 5.0, 60)])
+    model = estimator("linear", 5, True).fit(design, draw.normal(size=60))
+    fold = fold_of(model, True, 5, 5)
+    values = draw.uniform(-2.0, 2.0, 5)
+    assert fold.move(values.tolist(), 1.5) == -fold.move((-values).tolist(), 1.5)
+
+
+def test_the_sum_does_not_depend_on_its_order() -> None:
+    draw = np.random.default_rng(3)
+    weights, values = draw.normal(size=25) * 10.0 ** draw.integers(-8, 8, 25), draw.normal(size=25)
+    low, high = (-NO_BOUND,) * 25, (NO_BOUND,) * 25
+    answers = set()
+    for _ in range(20):
+        order = draw.permutation(25)
+        horizon = described(5, low, high, tuple(weights[order].tolist()), 0.1, False)
+        answers.add(Fold(horizon, order.tolist()).move(values.tolist(), 0.0))
+    assert len(answers) == 1
+    assert answers.pop() == pytest.approx(0.1 + float(weights @ values))
