@@ -29,7 +29,7 @@ class InOrder:
         self.symbol = symbol
         self.latency_ns = latency_ms * MS
         self.market_ns = 0  # market time of the last thing folded
-        self.cursor_ns = 0  # recv_ns of the last market entry folded
+        self.cursor_ns = 0  # everything up to here is folded, predictions included
         self.watermark_ns = 0  # every user event up to here is in `_delivered`
         self._market: deque[tuple[str, Market]] = deque()
         self._predictions: deque[tuple[str, Prediction]] = deque()
@@ -55,6 +55,10 @@ class InOrder:
     def push_control(self, entry_id: str, message: Control) -> None:
         """People have no place in the recorded order: folded at once."""
         self._at_once.append(Step("control", entry_id, message))
+
+    def push_shutdown(self) -> None:
+        """Folded at once."""
+        self._at_once.append(Step("shutdown"))
 
     def push_event(self, frame: Mapping[str, Any], whats: Sequence[Fact | AccountChange]) -> None:
         """A user event at its time of delivery, or a watermark."""
@@ -99,9 +103,11 @@ class InOrder:
             self.market_ns = max(self.market_ns, deliver_ns)
             return step
         entry_id, message = self._market.popleft()
-        self.market_ns = self.cursor_ns = message.recv_ns
+        self.market_ns = message.recv_ns
         if isinstance(message, Lob):
             self._wanted = entry_id
+        else:
+            self.cursor_ns = message.recv_ns
         return Step("market", entry_id, message)
 
     def _prediction(self) -> Step | None:
@@ -112,6 +118,7 @@ class InOrder:
             order = "skips" if parse_id(entry_id) > parse_id(self._wanted or "") else "is behind"
             raise BadInput(f"predictions of {self.symbol}: {entry_id} {order} the book at {self._wanted}")
         self._wanted = None
+        self.cursor_ns = self.market_ns
         return Step("predictions", entry_id, message)
 
     def cursor(self) -> str | None:

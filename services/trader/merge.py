@@ -22,11 +22,11 @@ class AccountChange(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One thing to fold: an entry of a stream with its id, or something from the venue."""
+    """One thing to fold: an entry of a stream with its id, something from the venue, or the end."""
 
-    kind: str  # market | predictions | control | fact | account
-    entry_id: str  # empty for what comes from the venue
-    what: Message | Fact | AccountChange
+    kind: str  # market | predictions | control | fact | account | shutdown
+    entry_id: str = ""  # empty for what is no entry of a stream
+    what: Message | Fact | AccountChange | None = None
 
 
 class Merge(Protocol):
@@ -43,6 +43,9 @@ class Merge(Protocol):
 
     def push_control(self, entry_id: str, message: Control) -> None:
         """One control entry."""
+
+    def push_shutdown(self) -> None:
+        """We are told to stop."""
 
     def push_event(self, frame: Mapping[str, Any], whats: Sequence[Fact | AccountChange]) -> None:
         """What one frame of the user stream (or reconciliation, then `frame` is empty) tells."""
@@ -85,6 +88,10 @@ class Arrival:
     def push_control(self, entry_id: str, message: Control) -> None:
         """Folded in turn."""
         self._steps.append(Step("control", entry_id, message))
+
+    def push_shutdown(self) -> None:
+        """Folded in turn."""
+        self._steps.append(Step("shutdown"))
 
     def push_event(self, frame: Mapping[str, Any], whats: Sequence[Fact | AccountChange]) -> None:
         """Folded in turn."""

@@ -1,0 +1,67 @@
+"""Reading back from Redis what a start needs: the ledger, the control stream, the latest market state."""
+
+from __future__ import annotations
+
+from services.trader.core import TraderCore
+from shared import bus, codec
+from shared.bus import Link
+from shared.errors import BadInput, BusError
+from shared.messages import Account, Control, Message
+from shared.runner import BATCH, BLOCK_MS, Context
+from shared.streams import Stream
+
+WARM_ENTRIES = 200  # newest market entries that give book, feed and time
+
+
+async def read_all(link: Link, key: str) -> list[tuple[str, Message]]:
+    """A whole stream. Raises BadInput for an entry that cannot be read: the ledger must be whole."""
+    rows: list[tuple[str, Message]] = []
+    start = "-"
+    while entries := await bus.span(link, key, start):
+        rows += [(entry_id.decode(), codec.decode(data)) for entry_id, data in entries]
+        start = f"({rows[-1][0]}"
+    return rows
+
+
+async def last_account(link: Link, key: str) -> tuple[str, Account] | None:
+    """The newest entry of the account stream."""
+    entry = await bus.last_entry(link, key)
+    if entry is None:
+        return None
+    message = codec.decode(entry[1])
+    if not isinstance(message, Account):
+        raise BusError(f"{key} holds a {type(message).__name__}")
+    return entry[0].decode(), message
+
+
+async def read_control(
+    link: Link, context: Context, key: str, cursor: bytes
+) -> tuple[bytes, list[tuple[str, Control]]]:
+    """The control entries after `cursor` and the new cursor; what cannot be read is parked."""
+    rows: list[tuple[str, Control]] = []
+    for _, entries in await bus.read(link, {key: cursor}, BATCH, BLOCK_MS):
+        for entry_id, data in entries:
+            cursor = entry_id
+            try:
+                message = codec.decode(data)
+                if not isinstance(message, Control):
+                    raise BadInput(f"a {type(message).__name__} orders nothing")
+                rows.append((entry_id.decode(), message))
+            except BadInput as error:
+                await context.park(f"{key} {entry_id.decode()}: {error}", data)
+    return cursor, rows
+
+
+async def warm(link: Link, context: Context, core: TraderCore) -> tuple[bytes, bytes]:
+    """Fold the newest market entries, without deciding. Returns the cursors to read on from.
+
+    Hours of market are not gone through again: only the latest state counts.
+    """
+    symbol = core.config.identity.symbol
+    market_key = context.key(Stream.MARKET, symbol)
+    predictions = await bus.last_id(link, context.key(Stream.PREDICTIONS, symbol))
+    market = await bus.last_id(link, market_key)
+    rows = await link.call("XREVRANGE", market_key, market, "-", "COUNT", WARM_ENTRIES)
+    for entry_id, fields in reversed(rows):
+        core.take_market(entry_id.decode(), codec.decode(fields[1]))  # type: ignore[arg-type]
+    return market, predictions
