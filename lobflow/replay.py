@@ -20,6 +20,7 @@ import aiohttp
 
 from lobflow.private_redis import PrivateRedis
 from lobflow.processes import Child, Processes
+from services.model.artifact import MANIFEST, read_manifest
 from services.venue.recording import Instrument, scan
 from shared import bus, codec
 from shared.bus import Link
@@ -94,14 +95,15 @@ def run_id_of(options: Options) -> str:
     digest = hashlib.sha256()
     for path in options.files:
         digest.update(path.read_bytes())
-    digest.update((options.model / "manifest.json").read_bytes() if options.model.is_dir() else b"")
+    for path in sorted(options.model.rglob(MANIFEST)):
+        digest.update(read_manifest(path.parent).version.encode())
     rest = (options.latency_ms, options.strategy, options.threshold, options.size, options.period)
     digest.update(repr((rest, options.balance, sorted(options.extra.items()))).encode())
     return f"replay-{digest.hexdigest()[:12]}"
 
 
 async def run(options: Options, watch: Watcher | None = None) -> Result:
-    """Replay `options.files`; `watch` is called at each poll, for progress and drills. Raises LobflowError."""
+    """Replay `options.files`; `watch` is called at each poll: progress and drills. Raises LobflowError."""
     instruments = scan(options.files)
     if not options.model.is_dir():
         raise BadInput(f"{options.model}: no such model folder")
