@@ -1,0 +1,94 @@
+"""The monitor: folds the streams of a run and serves what came of it on `host`:`monitor_port`."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from services.monitor.control import ControlDesk
+from services.monitor.core import MonitorCore
+from services.monitor.feed import Feed
+from services.monitor.metrics import CoreMetrics
+from services.monitor.server import build
+from shared.errors import BadSetting
+from shared.runner import Context, run
+from shared.settings import Settings
+from shared.streams import Stream
+
+LEDGER = (Stream.DECISIONS, Stream.EXECUTIONS)
+CLOSE_SECONDS = 2  # how long a stop waits for requests under way
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the runner has them."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+async def monitor(context: Context) -> None:
+    """Follow the streams and serve until stopped."""
+    settings = context.settings
+    listener = listen(settings.host, settings.monitor_port)
+    core = MonitorCore(settings.symbols)
+    feed = Feed(context, core)
+    feed.expect_ledgers()
+    desk = await ControlDesk(await context.link(), context.key(Stream.CONTROL)).open()
+    context.telemetry.registry.register(CoreMetrics(core, feed.health))
+    app = build(core, feed.health, desk, context.telemetry.registry, settings.run_id, data_kind(settings))
+    server = Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=CLOSE_SECONDS,
+        )
+    )
+    context.log.info(
+        "serving", extra={"with": {"url": f"http://{settings.host}:{listener.getsockname()[1]}/docs"}}
+    )
+    async with asyncio.TaskGroup() as tasks:
+        for symbol in core.symbols:
+            tasks.create_task(feed.follow_ledger(symbol, LEDGER))
+            tasks.create_task(feed.follow_market(symbol))
+        tasks.create_task(feed.follow_ledger("", (Stream.ACCOUNT,)))
+        tasks.create_task(feed.follow_ledger("", (Stream.CONTROL,)))
+        tasks.create_task(feed.follow_health())
+        tasks.create_task(server.serve(sockets=[listener]))
+        await context.stop.wait()
+        server.should_exit = True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes any free one. Raises BadSetting where the port is busy."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise BadSetting(f"LOBFLOW_MONITOR_PORT: cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
+
+
+def data_kind(settings: Settings) -> str:
+    """Where the market data comes from: `recording`, `live` or `local`."""
+    if settings.lockstep:
+        return "recording"
+    host = urlsplit(settings.data_public_url).hostname or ""
+    return "live" if host.endswith(".binance.com") else "local"
+
+
+if __name__ == "__main__":
+    sys.exit(run("monitor", monitor))

@@ -1,0 +1,81 @@
+"""The core's figures as Prometheus metrics, made when they are scraped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from services.monitor.core import MonitorCore
+from services.monitor.money import from_e9, from_half_e18
+from services.monitor.scores import share
+from shared.messages import Health
+
+
+class CoreMetrics(Collector):
+    """For a prometheus-client registry. Money is in the quote asset; what is not known is left out."""
+
+    def __init__(self, core: MonitorCore, health: Mapping[str, Health]) -> None:
+        self.core = core
+        self.health = health
+
+    def collect(self) -> Iterator[Metric]:
+        """All families as they stand."""
+        pnl = GaugeMetricFamily(
+            "lobflow_pnl", "Profit and loss in the quote asset", labels=["symbol", "part"]
+        )
+        position = GaugeMetricFamily("lobflow_position", "Signed position, base currency", labels=["symbol"])
+        mid = GaugeMetricFamily("lobflow_mid_price", "Middle of the newest book", labels=["symbol"])
+        win = GaugeMetricFamily("lobflow_win_ratio", "Round trips that won after fees", labels=["symbol"])
+        hit = GaugeMetricFamily(
+            "lobflow_hit_ratio", "Predictions with the right direction", labels=["symbol", "horizon_seconds"]
+        )
+        trips = CounterMetricFamily("lobflow_round_trips", "Closed round trips", labels=["symbol", "result"])
+        fills = CounterMetricFamily("lobflow_fills", "Fills", labels=["symbol"])
+        refusals = CounterMetricFamily(
+            "lobflow_refusals", "Requests refused by our own limits", labels=["symbol", "reason"]
+        )
+        rejects = CounterMetricFamily(
+            "lobflow_venue_rejects", "Orders refused by the venue", labels=["symbol", "reason"]
+        )
+        for symbol, state in self.core.symbols.items():
+            parts = state.pnl()
+            for name in ("gross", "unrealized", "fees", "net"):
+                amount = getattr(parts, name)
+                if amount is not None:
+                    pnl.add_metric([symbol, name], float(amount))
+            position.add_metric([symbol], float(from_e9(state.ledger.position_e9)))
+            if state.quote is not None:
+                mid.add_metric([symbol], float(from_half_e18(state.quote.twice_mid_e9 * 10**9)))
+            results = state.results
+            won = share(results.wins, results.trips - results.wins)
+            if won is not None:
+                win.add_metric([symbol], won)
+            trips.add_metric([symbol, "win"], results.wins)
+            trips.add_metric([symbol, "loss"], results.trips - results.wins)
+            fills.add_metric([symbol], state.ledger.fills)
+            for horizon_s, tally in sorted(state.scores.tallies.items()):
+                rate = share(tally.hits, tally.misses)
+                if rate is not None:
+                    hit.add_metric([symbol, str(horizon_s)], rate)
+            for reason, count in sorted(state.orders.refusals.items()):
+                refusals.add_metric([symbol, reason], count)
+            for reason, count in sorted(state.orders.rejects.items()):
+                rejects.add_metric([symbol, reason], count)
+        yield from (pnl, position, mid, win, hit, trips, fills, refusals, rejects)
+        yield from self._services()
+
+    def _services(self) -> Iterator[Metric]:
+        labels = ["observed_service", "instance"]
+        ready = GaugeMetricFamily("lobflow_service_ready", "By its newest health entry", labels=labels)
+        seen = GaugeMetricFamily(
+            "lobflow_service_seen_seconds", "Time of its newest health entry", labels=labels
+        )
+        memory = GaugeMetricFamily("lobflow_service_resident_bytes", "As it says itself", labels=labels)
+        for _, health in sorted(self.health.items()):
+            names = [health.service, health.instance]
+            ready.add_metric(names, float(health.state == "ready"))
+            seen.add_metric(names, health.at_ns / 1e9)
+            memory.add_metric(names, health.rss_bytes)
+        yield from (ready, seen, memory)
