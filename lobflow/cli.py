@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lobflow.bench import app as bench
 from lobflow.replay_command import replay
 from lobflow.train import train
 from shared.errors import BadSetting, LobflowError
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(replay)
 app.command()(train)
+app.add_typer(bench, name="bench")
 
 
 def _version(value: bool) -> None:

@@ -13,8 +13,8 @@ from shared.messages import Prediction
 
 
 def served(data: Dataset, predictions: Iterable[Prediction], threshold: float = 0.5) -> list[Score]:
-    """The hit-rate table of recorded `predictions` over the rows of `data`, joined by the receive time of the
-    book, which both carry. Rows without a prediction are not in it, so the model's own training range is not."""
+    """The hit-rate table of recorded `predictions` over the rows of `data`, joined by the book's receive time
+    (both carry it). Rows without a prediction are left out, and so the model's own training range is."""
     by_time: dict[int, Prediction] = {row.recv_ns: row for row in predictions if row.moves}
     has = np.array([int(at_ns) in by_time for at_ns in data.recv_ns], dtype=bool)
     if not has.any():

@@ -1,0 +1,53 @@
+"""`lobflow bench`: speed as a ratio to something run beside it, one JSON line each."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from bench.tick_to_order import Plan, measure
+from lobflow.console import console as console_for
+from lobflow.console import print_json
+
+app = typer.Typer(
+    help="Benchmarks: each prints a ratio to something run beside it in the same run.", no_args_is_help=True
+)
+DEFAULT_FILE = Path("../shared/data/usdm-raw/btcusdt_20240808.gz")
+
+
+@app.callback()
+def group() -> None:
+    """Benchmarks."""
+
+
+@app.command("tick-to-order")
+def tick_to_order(
+    file: Annotated[Path, typer.Argument(help="A raw recording, played in real time.")] = DEFAULT_FILE,
+    orders: Annotated[int, typer.Option(help="How many orders to measure.", min=200)] = 2000,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
+) -> None:
+    """From frame received to order bytes written to the venue's socket, by hop; beside it a bare relay.
+
+    All services run, recorder and monitor too, with an order on every book update; the relay has the same
+    hops, entry sizes and the write of the intent. Takes about two minutes for 2,000 orders.
+    """
+    console = console_for(as_json)
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        figures = asyncio.run(
+            measure(
+                Plan(file, orders), lambda what, share: bar.update(task, description=what, completed=share)
+            )
+        )
+    for name in ("system", "relay"):
+        row = figures[name]
+        console.print(f"{name}: {row['orders']} orders, p50 {row['p50_us']} us, p99 {row['p99_us']} us")
+        for hop, spent in row["hops"].items():
+            console.print(f"   {hop:22} p50 {spent['p50_us']:>9} us   p99 {spent['p99_us']:>9} us")
+    console.print(f"ratio of the medians: {figures['ratio']}")
+    if as_json:
+        print_json(figures)
