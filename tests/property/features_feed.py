@@ -19,14 +19,25 @@ QUIET_NS = 10 * SECOND
 TICK_E9, LOT_E9 = 100_000_000, 1_000_000
 
 STEPS_MS = [0, 0, 1, 37, 100, 100, 250, 499, 500, 544, 1000, 1000, 2000, 4999, 9000, 11000]
+CALM_STEPS_MS = STEPS_MS[:-1]
 KINDS = ["lob"] * 8 + ["trade"] * 6 + ["live", "gap", "jump", "epoch", "scale"]
+CALM = ["lob"] * 8 + ["trade"] * 6
 
 
-def streams(
-    min_size: int = 1, max_size: int = 60, kinds: list[str] = KINDS
+def streams(max_size: int = 60) -> st.SearchStrategy[list[tuple[str, Message]]]:
+    """(entry id, message) of one symbol from `seq` 0 on: gaps, and heartbeats where nothing else came."""
+    return _streams(KINDS, STEPS_MS, 1, max_size)
+
+
+def long_streams() -> st.SearchStrategy[list[tuple[str, Message]]]:
+    """Minutes long, half of them without gaps: for what only shows after the longest window."""
+    return _streams(KINDS, STEPS_MS, 60, 120) | _streams(CALM, CALM_STEPS_MS, 60, 120)
+
+
+def _streams(
+    kinds: list[str], steps_ms: list[int], min_size: int, max_size: int
 ) -> st.SearchStrategy[list[tuple[str, Message]]]:
-    """(entry id, message) of one symbol from `seq` 0 on, with heartbeats where nothing else came."""
-    step = st.tuples(st.sampled_from(kinds), st.sampled_from(STEPS_MS), st.integers(0, 2**32))
+    step = st.tuples(st.sampled_from(kinds), st.sampled_from(steps_ms), st.integers(0, 2**32))
     return st.lists(step, min_size=min_size, max_size=max_size).map(_build)
 
 

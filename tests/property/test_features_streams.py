@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from features_feed import HEARTBEAT_NS, mirrored, naive, streams
+from features_feed import HEARTBEAT_NS, long_streams, mirrored, naive, streams
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +17,6 @@ from shared.streams import parse_id
 from shared.units import MS, SECOND
 
 Entries = list[tuple[str, Message]]
-CALM = ["lob"] * 8 + ["trade"] * 6
 
 
 def carried(entries: Entries, core: FeaturesCore | None = None) -> list[bytes | None]:
@@ -71,19 +70,9 @@ def test_exchanging_the_sides_flips_each_flow_feature(entries: Entries) -> None:
         assert np.abs(one[flow]).max() <= 1.0
 
 
-@given(streams(min_size=40, max_size=100), st.integers(0, 2000), st.sampled_from([1, 64]))
-@settings(max_examples=100, deadline=None)
+@given(long_streams(), st.integers(0, 2000), st.sampled_from([1, 64]))
+@settings(max_examples=150, deadline=None)
 def test_a_restarted_core_says_the_same(entries: Entries, cut: int, ring: int) -> None:
-    _check_restart(entries, cut, ring)
-
-
-@given(streams(min_size=40, max_size=100, kinds=CALM), st.integers(0, 2000))
-@settings(max_examples=100, deadline=None)
-def test_a_restarted_core_says_the_same_without_gaps(entries: Entries, cut: int) -> None:
-    _check_restart(entries, cut, 64)
-
-
-def _check_restart(entries: Entries, cut: int, ring: int) -> None:
     """A core that begins `lookback_ms` before the last entry published says what the first one said."""
     whole = carried(entries)
     cut %= len(entries)
@@ -100,8 +89,8 @@ def _check_restart(entries: Entries, cut: int, ring: int) -> None:
     assert carried(entries[cut + 1 :], core) == whole[cut + 1 :]
 
 
-@given(streams(min_size=40, max_size=100), st.integers(1, 2000))
-@settings(max_examples=100, deadline=None)
+@given(long_streams(), st.integers(1, 2000))
+@settings(max_examples=150, deadline=None)
 def test_what_a_core_says_without_its_past_is_right(entries: Entries, start: int) -> None:
     # Started anywhere, as after a trimmed stream: silent at first, never wrong.
     start %= len(entries)

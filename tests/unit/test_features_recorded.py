@@ -1,0 +1,70 @@
+"""The features of the real recordings: the batch equals the service's core, and the numbers are sane."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from research.market import market_entries
+from services.features.batch import Batch, compute
+from services.features.core import FeaturesCore
+from services.features.schema import indices, names
+from shared.messages import FeatureVector, Message
+from shared.units import SECOND
+
+pytestmark = pytest.mark.recorded
+
+
+@pytest.fixture(scope="module", params=["btc", "eth"])
+def entries(request: pytest.FixtureRequest) -> list[tuple[str, Message]]:
+    file: Path = request.getfixturevalue(request.param)
+    return [(entry_id, message) for _, entry_id, message in market_entries([file])]
+
+
+@pytest.fixture(scope="module")
+def batch(entries: list[tuple[str, Message]]) -> Batch:
+    return compute(entries)
+
+
+def test_the_batch_equals_the_core(entries: list[tuple[str, Message]], batch: Batch) -> None:
+    core = FeaturesCore()
+    said: list[tuple[str, FeatureVector]] = []
+    for entry_id, message in entries:
+        said += [(entry_id, vector) for vector in core.handle(message, entry_id.encode())]
+    assert core.is_warm
+    assert [entry_id for entry_id, _ in said] == batch.ids
+    assert b"".join(vector.values for _, vector in said) == batch.values.tobytes()
+    assert [vector.clean_ns for _, vector in said] == batch.clean_ns.tolist()
+
+
+def test_a_core_restarted_anywhere_equals_the_batch(entries: list[tuple[str, Message]], batch: Batch) -> None:
+    rows = {entry_id: row for row, entry_id in enumerate(batch.ids)}
+    start_ns = entries[0][1].recv_ns
+    for after_s in (90, 200):
+        core, compared = FeaturesCore(), 0
+        for entry_id, message in entries:
+            since_ns = message.recv_ns - start_ns
+            if not after_s * SECOND <= since_ns < (after_s + 80) * SECOND:
+                continue
+            for vector in core.handle(message, entry_id.encode()):
+                if core.is_warm:
+                    assert vector.values == batch.values[rows[entry_id]].tobytes()
+                    assert vector.clean_ns == batch.clean_ns[rows[entry_id]]
+                    compared += 1
+        assert compared > 50
+
+
+def test_the_numbers_are_sane(batch: Batch) -> None:
+    assert np.isfinite(batch.values).all()
+    flow = batch.values[:, indices(names("flow"))]
+    assert np.abs(flow).max() <= 1.0
+    assert (flow.std(axis=0) > 0.1).all()
+    (spread,) = batch.values[:, indices(["spread"])].T
+    tick = batch.tick_e9 / 1e9
+    assert (spread >= tick * 0.999).all()
+    assert np.median(spread) == pytest.approx(tick[0])
+    (sigma,) = batch.values[batch.clean_ns >= 6 * SECOND][:, indices(["sigma_30s"])].T
+    assert (sigma >= tick[0]).all()
+    assert batch.clean_ns[-1] == 60 * SECOND
