@@ -1,0 +1,201 @@
+"""The replay: market time, and everything that happens at a market time, in order.
+
+Requests take effect after every event at or before their time and before the next; those of one time are
+applied cancels first, then by request id, so the order does not depend on which connection was faster. In
+lockstep a request therefore waits until the market moves *beyond* its time: by then the trader's cursor is
+beyond its cause, and all requests of that cause are here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from services.venue.core import Exchange
+from services.venue.hub import Hub
+from services.venue.lockstep import Cursors
+from services.venue.recording import Event
+from shared.settings import Settings
+from shared.units import MS, SECOND
+
+AFTERMATH_NS = SECOND  # market time after the last frame, so that what is under way ends
+BATCH = 256  # events between two sends
+STOP_SECONDS = 0.5  # how long a stop may go unnoticed
+IDLE_SECONDS = 0.005  # real time between two looks at the clock, where the pace is held to it
+
+Action = Callable[[int], Any]  # of the market time at which it happens
+
+
+class _Pending(NamedTuple):
+    at_ns: int
+    rank: tuple[bool, str]  # cancels first, then by request id
+    number: int
+    action: Action
+    done: asyncio.Future[Any]
+
+
+class Replay:
+    """Drives the exchange through its recording and the hub's sockets along with it.
+
+    `clock` returns seconds of real time that only go forward.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        events: Iterator[Event],
+        hub: Hub,
+        settings: Settings,
+        clock: Callable[[], float],
+    ) -> None:
+        rows = exchange.instruments
+        self.exchange = exchange
+        self.hub = hub
+        self.state = "waiting"  # waiting | running | finished
+        self.start_ns = min(row.first_ns for row in rows.values())
+        self.end_ns = max(row.last_ns for row in rows.values()) + AFTERMATH_NS
+        self.market_ns = self.start_ns
+        self.frames = 0  # frames of the market that went by
+        self.latency_ns = settings.venue_latency_ms * MS
+        self.lockstep = settings.lockstep
+        self.cursors = Cursors({symbol: rows[symbol].first_ns for symbol in settings.symbols})
+        self.wake = asyncio.Event()  # set by whatever may let the market go on
+        self._speed = settings.venue_speed
+        self._clock = clock
+        self._started_at = 0.0  # real time at which the market set out
+        self._events = events
+        self._next: Event | None = next(events, None)
+        self._seq = 0
+        self._pending: list[_Pending] = []
+        self._number = itertools.count()
+        self._answers: list[tuple[int, int, asyncio.Future[Any], Any]] = []  # held back for the latency
+        self._user_events = 0
+        self._advanced = asyncio.Condition()
+
+    def schedule(self, action: Action, cause_ns: int | None, rank: tuple[bool, str]) -> asyncio.Future[Any]:
+        """Let `action` happen at the market time at which a request caused at `cause_ns` takes effect.
+
+        Returns what will hold its result. While the market does not run it happens at once.
+        """
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.wake.set()
+        if self.state != "running":
+            done.set_result(action(self.market_ns))
+            return done
+        at_ns = max(self.market_ns, (self.market_ns if cause_ns is None else cause_ns) + self.latency_ns)
+        heapq.heappush(self._pending, _Pending(at_ns, rank, next(self._number), action, done))
+        return done
+
+    def receive(self, request_id: str | None) -> None:
+        """Note that a request that a cursor may name has arrived, and is queued if it has an effect."""
+        if request_id is not None:
+            self.cursors.receive(request_id)
+            self.wake.set()
+
+    async def until(self, is_true: Callable[[], bool], seconds: float) -> bool:
+        """Wait until the market makes something true. Returns whether it did in time."""
+        try:
+            async with asyncio.timeout(seconds), self._advanced:
+                await self._advanced.wait_for(is_true)
+        except TimeoutError:
+            return False
+        return True
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Wait for the audience, play the recording, then serve requests until stopped."""
+        while not stop.is_set():
+            if self.state == "waiting" and self.hub.has_audience:
+                self.state = "running"
+                self._started_at = self._clock()
+            if self.state == "running" and (self.hub.has_audience or not self.lockstep):
+                while self._advance(self._limit()):
+                    await self._flush()
+                    if stop.is_set():
+                        return
+            await self._flush()
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Sleep until something may have changed; a pace held to the clock is itself such a thing."""
+        is_paced = self.state == "running" and self._speed > 0
+        try:
+            async with asyncio.timeout(IDLE_SECONDS if is_paced else STOP_SECONDS):
+                await self.wake.wait()
+        except TimeoutError:
+            return
+        self.wake.clear()
+
+    def _limit(self) -> int:
+        limits = [self.end_ns]
+        if self.lockstep:
+            limits.append(self.cursors.floor_ns + self.latency_ns)
+        if self._speed > 0:
+            elapsed = self._clock() - self._started_at
+            limits.append(self.start_ns + int(elapsed * self._speed * SECOND))
+        return min(limits)
+
+    def _advance(self, limit_ns: int) -> bool:
+        """Let events and requests happen up to `limit_ns`, a batch of them. Returns whether there is more."""
+        if limit_ns < self.market_ns:
+            return False
+        is_end = limit_ns == self.end_ns
+        for _ in range(BATCH):
+            event = self._next
+            first = self._pending[0] if self._pending else None
+            if event is not None and event.recv_ns <= (
+                limit_ns if first is None else min(limit_ns, first.at_ns)
+            ):
+                self._play(event)
+                self._next = next(self._events, None)
+            elif first is not None and (first.at_ns < limit_ns or is_end):
+                self._act(heapq.heappop(self._pending))
+            else:
+                self.market_ns = limit_ns
+                if is_end:
+                    self.state = "finished"
+                self._settle()
+                return False
+        self._settle()
+        return True
+
+    def _play(self, event: Event) -> None:
+        self.market_ns, self._seq = event.recv_ns, event.seq
+        self.frames += 1
+        self.exchange.handle(event)
+        self.hub.offer(event)
+
+    def _act(self, pending: _Pending) -> None:
+        at_ns = min(max(self.market_ns, pending.at_ns), self.end_ns)
+        self.market_ns = at_ns
+        result = pending.action(at_ns)
+        if self.lockstep:
+            _answer(pending.done, result)
+        else:
+            heapq.heappush(self._answers, (at_ns + self.latency_ns, pending.number, pending.done, result))
+
+    def _settle(self) -> None:
+        """Hand out what is due: user events and, where there is no lockstep, answers."""
+        for at_ns, payload in self.exchange.take_events():
+            self._user_events += 1
+            self.hub.tell(payload, self._user_events, at_ns + self.latency_ns)
+        is_over = self.state == "finished"
+        while self._answers and (is_over or self._answers[0][0] <= self.market_ns):
+            _, _, done, result = heapq.heappop(self._answers)
+            _answer(done, result)
+
+    async def _flush(self) -> None:
+        self._settle()
+        is_still = self._next is None or self._next.recv_ns > self.market_ns
+        if is_still and self.state != "waiting":
+            self.hub.mark(self._seq, self.market_ns, self.state == "finished")
+        await self.hub.flush(self.market_ns)
+        async with self._advanced:
+            self._advanced.notify_all()
+
+
+def _answer(done: asyncio.Future[Any], result: Any) -> None:
+    if not done.done():  # the client may have gone away; the request took effect all the same
+        done.set_result(result)
