@@ -1,4 +1,4 @@
-"""From Redis to the core: the ledger from its start, market and predictions from now on, health each second.
+"""From Redis to the core: the ledger from its start, market and predictions from about now on, and health.
 
 The market of a symbol and its predictions are read together and paced, because nobody waits for them here and
 a read per entry would take time from those who are waited for. Predictions are folded up to the market id
@@ -61,7 +61,7 @@ class Feed:
             self.context.telemetry.not_ready.pop("ledger", None)
 
     async def follow_market(self, symbol: str) -> None:
-        """Fold market entries and predictions from the newest on, until stopped."""
+        """Fold market entries and predictions, from the newest thousand entries on, until stopped."""
         link = await self.context.link()
         market = self.context.key(Stream.MARKET, symbol)
         predictions = self.context.key(Stream.PREDICTIONS, symbol)
@@ -69,7 +69,7 @@ class Feed:
         await self._fold(Stream.MARKET, symbol, newest)
         cursors = {
             market: newest[-1][0] if newest else b"0-0",
-            predictions: await bus.last_id(link, predictions),
+            predictions: newest[0][0] if len(newest) == READ_COUNT else b"0-0",
         }
         while not self.context.stop.is_set():
             rows = dict(await bus.read(link, cursors, READ_COUNT, BLOCK_MS))
@@ -123,6 +123,6 @@ class Feed:
 
 
 async def _newest(link: Link, name: str) -> list[Entry]:
-    """The stream's newest entries, back to where the last Lob surely is (heartbeats come between)."""
+    """The stream's newest entries: so many that a Lob is among them (heartbeats come between)."""
     rows = await link.call("XREVRANGE", name, "+", "-", "COUNT", READ_COUNT)
     return [(entry_id, fields[1]) for entry_id, fields in reversed(rows)]
