@@ -61,7 +61,8 @@ class Desk:
         }
         self._executions = context.key(Stream.EXECUTIONS, self.symbol)
         self._decisions = context.key(Stream.DECISIONS, self.symbol)
-        self._is_pumping = False
+        self._is_idle = asyncio.Event()  # cleared while the folding loop runs
+        self._is_idle.set()
 
     # --- the streams in -------------------------------------------------------------------------------------
 
@@ -100,9 +101,9 @@ class Desk:
 
     async def pump(self) -> None:
         """Fold everything that can be folded now. Returns at once where another task is at it."""
-        if self._is_pumping:
+        if not self._is_idle.is_set():
             return
-        self._is_pumping = True
+        self._is_idle.clear()
         try:
             while True:
                 while (step := self.merge.pop()) is not None:
@@ -119,7 +120,7 @@ class Desk:
                     return
                 await self._tell(text)
         finally:
-            self._is_pumping = False
+            self._is_idle.set()
 
     def _fold(self, kind: str, entry_id: str, what: object) -> tuple[list[Decided], list[bus.Entry]]:
         core = self.core
@@ -251,6 +252,7 @@ class Desk:
         """Cancel what is open and wait a little for the answers. Positions stay."""
         self.merge.push_shutdown()
         await self.pump()
+        await self._is_idle.wait()
         if self.tasks:
             await asyncio.wait(set(self.tasks), timeout=seconds)
         for task in set(self.tasks):
