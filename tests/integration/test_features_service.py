@@ -19,7 +19,7 @@ from services.features.core import FeaturesCore
 from shared import bus, codec
 from shared.messages import Lob
 from shared.settings import to_environment
-from shared.streams import ZERO_ID, Stream, key
+from shared.streams import ZERO_ID, Stream, key, parked_key
 
 pytestmark = [pytest.mark.recorded, pytest.mark.redis]
 
@@ -144,5 +144,36 @@ async def test_symbols_run_side_by_side(
         for symbol in (SYMBOL, "ETHUSDT"):
             got = await until(link, key(run_id, Stream.FEATURES, symbol), count)
             assert got == expected[:count]
+    finally:
+        await link.close()
+
+
+async def test_an_entry_that_is_none_is_parked_and_passed_over_for_ever(
+    redis_server: PrivateRedis, run_id: str, start: Start, market: list[bus.Entry]
+) -> None:
+    bad, cut, end = 1000, 1500, 2000
+    core = FeaturesCore()
+    due = [
+        (entry_id, codec.encode(vector))
+        for place, (entry_id, data) in enumerate(market[:end])
+        if place != bad
+        for vector in core.handle(codec.decode(data), entry_id)
+    ]
+    before_cut = {entry_id for entry_id, _ in market[:cut]}
+    half = sum(entry_id in before_cut for entry_id, _ in due)
+    source, target = (key(run_id, stream, SYMBOL) for stream in (Stream.MARKET, Stream.FEATURES))
+    link = await bus.Link(redis_server.url).open(SECONDS)
+    try:
+        spoiled = [*market[:bad], (market[bad][0], b"no message"), *market[bad + 1 : cut]]
+        await bus.publish(link, source, spoiled)
+        first = start("a")
+        assert await until(link, target, half) == due[:half]
+        assert await link.call("XLEN", parked_key(run_id, "features")) == 1
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        start("b")  # its warm-up meets the same bytes
+        await bus.publish(link, source, market[cut:end])
+        assert await until(link, target, len(due)) == due
+        assert await link.call("XLEN", parked_key(run_id, "features")) == 1
     finally:
         await link.close()
