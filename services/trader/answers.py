@@ -86,20 +86,20 @@ def classify(status: int, body: bytes, headers: Mapping[str, str], sent_ms: int)
 
 
 def order_fact(order: Mapping[str, Any], scale: Scale) -> OrderFact:
-    """An order object of the venue (acknowledgement, query, open order). Raises BadFrame for a new status."""
-    event = STATUS_EVENTS.get(order["status"])
-    if event is None:
-        raise BadFrame(f"order status {order['status']!r} is unknown")
-    return OrderFact(
-        client_id=order["clientOrderId"],
-        event=event,
-        exchange_ns=int(order.get("updateTime") or 0) * MS,
-        order_id=int(order["orderId"]),
-        side=1 if order["side"] == "BUY" else -1,
-        size_lots=scale.lots(order["origQty"]),
-        filled_lots=scale.lots(order.get("executedQty") or "0"),
-        reduce_only=bool(order.get("reduceOnly")),
-    )
+    """An order object of the venue (acknowledgement, query, open order). Raises BadFrame where it is none."""
+    try:
+        return OrderFact(
+            client_id=order["clientOrderId"],
+            event=STATUS_EVENTS[order["status"]],
+            exchange_ns=int(order.get("updateTime") or 0) * MS,
+            order_id=int(order["orderId"]),
+            side=1 if order["side"] == "BUY" else -1,
+            size_lots=scale.lots(order["origQty"]),
+            filled_lots=scale.lots(order.get("executedQty") or "0"),
+            reduce_only=bool(order.get("reduceOnly")),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadFrame(f"no order: {error!r}") from error
 
 
 def placed(client_id: str, outcome: Outcome, scale: Scale) -> tuple[OrderFact, ...]:

@@ -74,7 +74,7 @@ def trade_fact(row: Mapping[str, Any], scale: Scale) -> TradeFact:
             is_maker=bool(row["maker"]),
             realized=Decimal(row["realizedPnl"]),
         )
-    except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
         raise BadFrame(f"no row of userTrades: {error!r}") from error
 
 
