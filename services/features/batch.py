@@ -13,7 +13,7 @@ import numpy as np
 from services.features import kernel
 from services.features.continuity import MARKET_KINDS, Continuity
 from services.features.schema import WIDTH, WINDOWS_NS
-from services.features.state import Floats, Ints, State, grown
+from services.features.state import RING, Floats, Ints, State, grown, new_state
 from services.features.tiers import check_touch, row_bytes
 from shared.messages import AggTrade, Lob, Message
 
@@ -66,12 +66,12 @@ class _Block:
         return state, np.concatenate([facts, touch, scales[:, :1]], axis=1), values
 
 
-def compute(entries: Iterable[tuple[str, Message]], ring: int = kernel.RING, block: int = BLOCK) -> Batch:
+def compute(entries: Iterable[tuple[str, Message]], ring: int = RING, block: int = BLOCK) -> Batch:
     """The features of (entry id, market entry) pairs of one symbol, in their order.
 
     `ring` and `block` trade memory for speed and change no value. Raises ValueError as `FeaturesCore` does.
     """
-    continuity, state = Continuity(), kernel.new_state(WINDOWS_NS, ring)
+    continuity, state = Continuity(), new_state(WINDOWS_NS, ring)
     ids: list[str] = []
     facts: list[Ints] = [np.empty((0, 6), np.int64)]
     values: list[Floats] = [np.empty((0, WIDTH), np.float64)]

@@ -7,7 +7,7 @@ import numpy as np
 from services.features import kernel
 from services.features.continuity import LOOKBACK_MS, MARKET_KINDS, Continuity
 from services.features.schema import SCHEMA_HASH, WIDTH, WINDOWS_NS
-from services.features.state import grown
+from services.features.state import RING, grown, new_state
 from services.features.tiers import check_touch, row_bytes
 from shared.messages import AggTrade, AnyMessage, FeatureVector, Lob, Message
 
@@ -17,9 +17,9 @@ class FeaturesCore:
 
     lookback_ms = LOOKBACK_MS
 
-    def __init__(self, ring: int = kernel.RING) -> None:
+    def __init__(self, ring: int = RING) -> None:
         self._continuity = Continuity()
-        self._state = kernel.new_state(WINDOWS_NS, ring)
+        self._state = new_state(WINDOWS_NS, ring)
         self._row = np.zeros(kernel.ROW, np.int64)  # the tiers of the Lob at hand
         self._row_bytes = memoryview(self._row.data).cast("B")
         self._values = np.zeros(WIDTH, np.float64)  # the vector at hand

@@ -9,16 +9,15 @@ warm-up is exactly the state of a process that never stopped. Floats begin in `e
 multiplication, division and square root alone, which IEEE 754 fixes to the bit on every machine.
 
 numba's cache looks at the age of this file only. Everything compiled in is therefore written in this file;
-what the schema fixes (the windows) comes in through the state.
+what others fix (windows, levels, capacities) comes in as arrays and their lengths.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numpy as np
 from numba import boolean, int64, njit, types, void
 from numba import float64 as f64
 
@@ -30,11 +29,9 @@ TIERS = 20
 ROW = 4 * TIERS  # int64 in the row of one Lob
 ASKS = 2 * TIERS  # where its asks begin
 WIDTH = 100  # float64 in a vector
-LEVELS = 5  # levels of the order flow imbalance
+PAIRS = 5  # tiers of the microprice
 SECOND = 1_000_000_000
-CHANGES = 30  # one-second changes of the mid in sigma
-MIN_CHANGES = 5
-RING = 1024  # events a ring holds at first
+MIN_CHANGES = 5  # one-second changes that make a sigma
 
 TRADE, LOB, FIRST_LOB = 0, 1, 2  # the kinds of event of `run`
 
@@ -48,26 +45,10 @@ MID2 = 3  # bid plus ask of the last Lob, which is twice the mid, in ticks
 NEXT_SECOND = 4  # the next full second whose mid is not yet known
 SECOND_MID2 = 5  # twice the mid at the full second before it
 CLOSED = 6  # full seconds known since the reset
-MARKS = 7
 
 
 _I1, _I2 = int64[::1], int64[:, ::1]
 _STATE = types.NamedTuple((_I1, _I1, _I2, _I2, _I2, _I2, _I1, _I1), State)  # type: ignore[no-untyped-call]
-
-
-def new_state(windows_ns: Sequence[int], capacity: int = RING) -> State:
-    """The state of a symbol of which nothing is known. `capacity` is a power of two."""
-    count = len(windows_ns)
-    return State(
-        windows_ns=np.array(windows_ns, np.int64),
-        marks=np.zeros(MARKS, np.int64),
-        sums=np.zeros((count, 6), np.int64),
-        tails=np.zeros((2, count), np.int64),
-        lob_ring=np.zeros((capacity, 4), np.int64),
-        trade_ring=np.zeros((capacity, 2), np.int64),
-        previous=np.zeros(4 * LEVELS, np.int64),
-        changes=np.zeros(CHANGES, np.int64),
-    )
 
 
 def _compiled(signature: object) -> Callable[[F], F]:
@@ -131,7 +112,7 @@ def _close_seconds(state: State, now_ns: int) -> None:
     marks = state.marks
     while marks[NEXT_SECOND] * SECOND < now_ns:
         if marks[CLOSED] > 0:
-            state.changes[marks[NEXT_SECOND] % CHANGES] = marks[MID2] - marks[SECOND_MID2]
+            state.changes[marks[NEXT_SECOND] % len(state.changes)] = marks[MID2] - marks[SECOND_MID2]
         marks[SECOND_MID2] = marks[MID2]
         marks[CLOSED] += 1
         marks[NEXT_SECOND] += 1
@@ -144,13 +125,13 @@ def on_lob(state: State, now_ns: int, row: Ints) -> bool:
     _expire_lobs(state, now_ns)
     if marks[LOB_HEAD] - state.tails[0, -1] == len(ring):
         return False
-    mid2 = row[0] + row[ASKS]
+    mid2, levels = row[0] + row[ASKS], len(previous) // 4
     if marks[HAS_PREVIOUS] == 1:
         _close_seconds(state, now_ns)
         e1, e5, abs_e5 = 0, 0, 0
-        for level in range(LEVELS):
+        for level in range(levels):
             b, a = 2 * level, ASKS + 2 * level
-            old_b, old_a = 2 * level, 2 * LEVELS + 2 * level
+            old_b, old_a = 2 * level, 2 * levels + 2 * level
             # An ask is a bid with its price turned round.
             e = _side_flow(row[b], row[b + 1], previous[old_b], previous[old_b + 1]) - _side_flow(
                 -row[a], row[a + 1], -previous[old_a], previous[old_a + 1]
@@ -175,9 +156,9 @@ def on_lob(state: State, now_ns: int, row: Ints) -> bool:
         marks[HAS_PREVIOUS] = 1
         marks[NEXT_SECOND] = (now_ns + SECOND - 1) // SECOND
     marks[MID2] = mid2
-    for place in range(2 * LEVELS):
+    for place in range(2 * levels):
         previous[place] = row[place]
-        previous[2 * LEVELS + place] = row[ASKS + place]
+        previous[2 * levels + place] = row[ASKS + place]
     return True
 
 
@@ -215,12 +196,12 @@ def _decay(x: float) -> float:
 @_compiled(f64(_STATE, int64))
 def _sigma(state: State, tick_e9: int) -> float:
     """`sigma_30s` in quote currency."""
-    known = min(state.marks[CLOSED] - 1, CHANGES)
+    known = min(state.marks[CLOSED] - 1, len(state.changes))
     if known < MIN_CHANGES:
         return 0.0
     total = 0.0
     for second in range(state.marks[NEXT_SECOND] - known, state.marks[NEXT_SECOND]):
-        change = float(state.changes[second % CHANGES])
+        change = float(state.changes[second % len(state.changes)])
         total += change * change
     return max(math.sqrt(total / known) / 2.0, 1.0) * (tick_e9 / 1e9)
 
@@ -266,7 +247,7 @@ def _emit_book(row: Ints, values: Floats, place: int) -> int:
             near_bids += row[b + 1] * _decay(float(mid2 - 2 * row[b]) * present / distances)
         if row[a + 1] > 0:
             near_asks += row[a + 1] * _decay(float(2 * row[a] - mid2) * present / distances)
-        if tier < LEVELS and row[b + 1] > 0 and row[a + 1] > 0:
+        if tier < PAIRS and row[b + 1] > 0 and row[a + 1] > 0:
             up += float(2 * row[a] - mid2) * row[b + 1]
             down += float(mid2 - 2 * row[b]) * row[a + 1]
     values[place] = _ratio(near_bids - near_asks, near_bids + near_asks)

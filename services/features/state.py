@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,10 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+RING = 1024  # events a ring holds at first
+LEVELS = 5  # of the order flow imbalance
+CHANGES = 30  # one-second changes of the mid in sigma
+MARKS = 7
 LOB_HEAD, TRADE_HEAD = 0, 1  # places in `State.marks`: events ever put into each ring
 
 
@@ -30,6 +35,21 @@ class State(NamedTuple):
     trade_ring: Ints
     previous: Ints
     changes: Ints
+
+
+def new_state(windows_ns: Sequence[int], capacity: int = RING) -> State:
+    """The state of a symbol of which nothing is known. `capacity` is a power of two."""
+    count = len(windows_ns)
+    return State(
+        windows_ns=np.array(windows_ns, np.int64),
+        marks=np.zeros(MARKS, np.int64),
+        sums=np.zeros((count, 6), np.int64),
+        tails=np.zeros((2, count), np.int64),
+        lob_ring=np.zeros((capacity, 4), np.int64),
+        trade_ring=np.zeros((capacity, 2), np.int64),
+        previous=np.zeros(4 * LEVELS, np.int64),
+        changes=np.zeros(CHANGES, np.int64),
+    )
 
 
 def grown(state: State) -> State:
