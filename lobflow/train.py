@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from math import isnan
@@ -15,6 +14,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from lobflow.console import console as console_for
+from lobflow.console import print_json
 from research.dataset import load
 from research.evaluate import evaluate
 from research.export import save
@@ -22,7 +23,6 @@ from research.scores import Score
 from research.train import AUTO, train_horizons
 from services.model.manifest import Manifest
 
-WIDTH = 120
 REMARK = (
     "Minutes of data are not enough to choose a model. Intervals marked ! rest on fewer than 30 blocks and "
     "are unreliable. Edges are at mid after 100 ms; net is less two taker fees of 0.05 % and two half "
@@ -52,9 +52,7 @@ def train(
 ) -> None:
     """Fit linear regression and LASSO for the mid price in 5, 10 and 15 s, and write the model to serve."""
     started = time.monotonic()
-    console = Console(stderr=as_json)
-    if not console.is_terminal:  # a pipe has no width of its own: do not cut the table
-        console = Console(stderr=as_json, width=WIDTH)
+    console = console_for(as_json)
     paths = [*data, *(more or ())]
     with Progress(
         SpinnerColumn(),
@@ -80,7 +78,7 @@ def train(
     walked = [score for row in training.horizons for score in row.scores]
     _show(console, manifest, walked, held_out, output)
     if as_json:
-        print(json.dumps(_summary(manifest, walked, held_out, output, time.monotonic() - started)))
+        print_json(_summary(manifest, walked, held_out, output, time.monotonic() - started))
 
 
 def _show(

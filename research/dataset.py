@@ -14,15 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from research.labels import Flags, Floats, Ints, Track
 from research.market import market_entries
 from services.features import batch, schema
+from services.recorder.layout import label_of
+from services.recorder.reader import files_of, read
 from shared import codec
 from shared.errors import BadInput
 from shared.messages import FeedStatus, Lob, Market, Message
-from shared.streams import format_id
+from shared.streams import Stream
 
 MS = 1_000_000
 COLUMNS = (
@@ -102,20 +103,10 @@ def _read(paths: Sequence[Path]) -> dict[str, list[tuple[str, Message]]]:
         return entries
     for folder in folders:
         for place in sorted((folder / "stream=market").glob("symbol=*")):
-            entries.setdefault(place.name.removeprefix("symbol="), []).extend(_parquet(place))
+            symbol = place.name.removeprefix("symbol=")
+            rows = read(files_of(folder, label_of(Stream.MARKET, symbol)))
+            entries.setdefault(symbol, []).extend((entry_id, codec.decode(data)) for entry_id, data in rows)
     return entries
-
-
-def _parquet(folder: Path) -> list[tuple[str, Message]]:
-    rows: list[tuple[int, int, bytes]] = []
-    for path in sorted(folder.glob("date=*/*.parquet")):
-        try:
-            table = pq.ParquetFile(path).read(columns=["id_ms", "id_n", "d"])
-        except (OSError, ValueError, KeyError) as error:
-            raise BadInput(f"{path}: {error}") from error
-        rows += zip(*(table[name].to_pylist() for name in ("id_ms", "id_n", "d")), strict=True)
-    rows.sort(key=lambda row: row[:2])
-    return [(format_id(ms, n), codec.decode(data)) for ms, n, data in rows]
 
 
 def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int = 1000) -> Dataset:

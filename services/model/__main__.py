@@ -14,11 +14,14 @@ from shared.streams import Stream
 async def body(context: Context) -> None:
     """Serve until stopped."""
     registry = Registry(context.settings.model_dir)
-    default = registry.default()
-    cores = {symbol: ModelCore(symbol, default) for symbol in context.settings.symbols}
+    defaults = {symbol: registry.default(symbol) for symbol in context.settings.symbols}
+    cores = {symbol: ModelCore(symbol, default) for symbol, default in defaults.items()}
     control = Control(context, await context.link(), registry, cores)
     await control.fold()
-    context.log.info("serving", extra={"with": {"model": default.version, "symbols": list(cores)}})
+    serving = {
+        symbol: "no model" if default is None else default.version for symbol, default in defaults.items()
+    }
+    context.log.info("serving", extra={"with": {"models": serving}})
     loops = [
         transform(
             context,

@@ -16,7 +16,7 @@ from services.model.predictor import Predictor
 from shared.errors import BadInput, BadSetting
 
 MANIFEST = "manifest.json"
-SERVING = "serving"  # in a folder of several versions: names the one that serves by default
+SERVING = "serving"
 
 _decoder = msgspec.json.Decoder(Manifest)
 
@@ -50,41 +50,77 @@ def load(folder: Path) -> Predictor:
 
 
 class Registry:
-    """The versions at hand. `folder` holds one model, or one folder per version and a file `serving`."""
+    """The models at hand. `folder` holds one model, or a folder for each of several.
+
+    Of several, the file `serving` names which serves by default: a line with a version, for all symbols, or
+    lines of symbol and version. Without it a symbol is served by the one model that was fitted on it.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.is_single = (folder / MANIFEST).exists()
 
-    def default(self) -> Predictor:
-        """The version that serves until another is promoted. Raises BadSetting where none is named."""
+    def default(self, symbol: str) -> Predictor | None:
+        """What serves `symbol` until another version is promoted; None where no model is of it.
+
+        Raises BadSetting where there is no model at all or no telling which, BadInput for a damaged one.
+        """
         if self.is_single:
             return load(self.folder)
-        try:
-            version = (self.folder / SERVING).read_text().strip()
-        except OSError as error:
+        named = self._serving()
+        version = named.get(symbol, named.get("", ""))
+        if version:
+            return self.find(version)
+        claims = [(path.parent, _claim(path)) for path in self._manifests()]
+        if not claims:
             raise BadSetting(
-                f"LOBFLOW_MODEL_DIR: {self.folder} holds neither {MANIFEST} nor {SERVING}; "
+                f"LOBFLOW_MODEL_DIR: {self.folder} holds no {MANIFEST}, nor does a folder in it; "
                 "`lobflow train --data FILE -o DIR` writes a model"
-            ) from error
-        return self.find(version)
+            )
+        fitted = [folder for folder, claim in claims if symbol in claim.symbols]
+        if len(fitted) > 1:
+            raise BadSetting(
+                f"LOBFLOW_MODEL_DIR: {self.folder} holds {len(fitted)} models of {symbol}; "
+                f"name the one that serves in {self.folder / SERVING}"
+            )
+        return load(fitted[0]) if fitted else None
 
     def find(self, version: str) -> Predictor:
         """The model whose manifest carries `version`, whatever its folder is called. Raises BadInput."""
-        beside = self.folder.resolve().parent if self.is_single else self.folder
-        for path in sorted(beside.glob(f"*/{MANIFEST}")):
-            if _version(path) == version:
+        for path in self._manifests():
+            if _claim(path).version == version:
                 return load(path.parent)
-        raise BadInput(f"{beside}: no model of version {version}")
+        raise BadInput(f"{self.folder}: no model of version {version}")
 
+    def _manifests(self) -> list[Path]:
+        beside = self.folder.resolve().parent if self.is_single else self.folder
+        return sorted(beside.glob(f"*/{MANIFEST}"))
 
-def _version(path: Path) -> str:
-    """The version a manifest claims; a broken one beside the one sought is not in its way."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=_Claim).version
-    except (OSError, msgspec.MsgspecError):
-        return ""
+    def _serving(self) -> dict[str, str]:
+        """Symbol (empty for all) to version, as the file `serving` has it; empty where there is none."""
+        path = self.folder / SERVING
+        if not path.exists():
+            return {}
+        named: dict[str, str] = {}
+        for line in path.read_text().splitlines():
+            words = line.split()
+            if len(words) > 2:
+                raise BadInput(f"{path}: {line!r} is neither a version nor a symbol and a version")
+            if words:
+                named[words[0] if len(words) == 2 else ""] = words[-1]
+        return named
 
 
 class _Claim(msgspec.Struct):
-    version: str
+    """What a manifest says of itself, before it is checked."""
+
+    version: str = ""
+    symbols: tuple[str, ...] = ()
+
+
+def _claim(path: Path) -> _Claim:
+    """A damaged manifest claims nothing, and so is not in the way of the one sought."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Claim)
+    except (OSError, msgspec.MsgspecError):
+        return _Claim()

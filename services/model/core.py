@@ -5,7 +5,7 @@ It keeps no state but which version serves from which id, so that a copy that st
 
 from __future__ import annotations
 
-from services.model.predictor import Predictor
+from services.model.predictor import NO_MODEL, Predictor
 from services.model.schedule import Id, Schedule
 from shared import codec
 from shared.errors import BadInput, LobflowError
@@ -13,6 +13,7 @@ from shared.messages import AnyMessage, FeatureVector, Message, Prediction
 from shared.streams import parse_id
 from shared.units import SECOND
 
+NO_VERSION = ""  # serves where no model is of the symbol and none was promoted
 LIFE_NS = 1 * SECOND  # how long a prediction may be acted on
 
 
@@ -21,10 +22,12 @@ class ModelCore:
 
     lookback_ms = 0  # a prediction is a function of its vector and the schedule
 
-    def __init__(self, symbol: str, default: Predictor) -> None:
+    def __init__(self, symbol: str, default: Predictor | None) -> None:
         self.symbol = symbol
-        self._predictors = {default.version: default}
-        self._schedule = Schedule(default.version)
+        self._predictors: dict[str, Predictor | None] = {NO_VERSION: None}
+        self._schedule = Schedule(NO_VERSION if default is None else default.version)
+        if default is not None:
+            self.load(default)
         self._handled: Id = (0, 0)  # the last id handled; a promotion at or below it came too late
 
     @property
@@ -57,25 +60,40 @@ class ModelCore:
             raise BadInput(f"{type(message).__name__} in the features of {self.symbol}")
         self._handled = parse_id(entry_id)
         version = self._schedule.version(self._handled)
-        predictor = self._predictors.get(version)
-        if predictor is None:
+        if version not in self._predictors:
             raise LobflowError(
                 f"{self.symbol}: version {version} serves id {entry_id.decode()} and is not loaded"
             )
-        values = codec.unpack_values(message.values)
-        reason = predictor.refusal(self.symbol, message, values)
-        return [
-            Prediction(
-                recv_ns=message.recv_ns,
-                model=version,
-                schema=message.schema,
-                expires_ns=message.recv_ns + LIFE_NS,
-                bid_ticks=message.bid_ticks,
-                ask_ticks=message.ask_ticks,
-                tick_e9=message.tick_e9,
-                horizons_s=() if reason else predictor.horizons_s,
-                moves=() if reason else predictor.moves(values),
-                thresholds=() if reason else predictor.thresholds,
-                reason=reason,
-            )
-        ]
+        return [self._predict(message, version)]
+
+    def _predict(self, vector: FeatureVector, version: str) -> Prediction:
+        predictor = self._predictors[version]
+        values = codec.unpack_values(vector.values)
+        reason = NO_MODEL if predictor is None else predictor.refusal(self.symbol, vector, values)
+        if predictor is None or reason:
+            return self._answer(vector, version, reason)
+        horizons_s, moves = predictor.horizons_s, predictor.moves(values)
+        return self._answer(vector, version, "", horizons_s, moves, predictor.thresholds)
+
+    def _answer(
+        self,
+        vector: FeatureVector,
+        version: str,
+        reason: str,
+        horizons_s: tuple[int, ...] = (),
+        moves: tuple[float, ...] = (),
+        thresholds: tuple[float, ...] = (),
+    ) -> Prediction:
+        return Prediction(
+            recv_ns=vector.recv_ns,
+            model=version,
+            schema=vector.schema,
+            expires_ns=vector.recv_ns + LIFE_NS,
+            bid_ticks=vector.bid_ticks,
+            ask_ticks=vector.ask_ticks,
+            tick_e9=vector.tick_e9,
+            horizons_s=horizons_s,
+            moves=moves,
+            thresholds=thresholds,
+            reason=reason,
+        )

@@ -10,6 +10,8 @@ from services.model.manifest import Manifest
 from shared.errors import BadInput
 from shared.messages import FeatureVector
 
+NO_MODEL = "no model for the symbol"
+
 
 class Predictor:
     """A loaded model. Give it manifests that have no `defect`."""
@@ -28,7 +30,7 @@ class Predictor:
         manifest = self.manifest
         fitted = manifest.data.get(symbol)
         if fitted is None:
-            return "no model for the symbol"
+            return NO_MODEL
         if vector.schema != manifest.schema:
             return f"schema mismatch: the model was fitted on {manifest.schema}"
         if len(values) != manifest.vector_size:

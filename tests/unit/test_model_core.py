@@ -151,20 +151,50 @@ def test_ids(text: str, answer: bool) -> None:
     assert is_id(text) is answer
 
 
+def test_without_any_model_the_answer_says_so() -> None:
+    answer = only(ModelCore("BTCUSDT", None), vector(LATER_NS))
+    assert (answer.model, answer.reason, answer.moves) == ("", "no model for the symbol", ())
+
+
+def default(registry: Registry, symbol: str) -> str | None:
+    found = registry.default(symbol)
+    return None if found is None else found.version
+
+
 def test_a_registry_finds_versions_beside_each_other(folders: Path, one: Predictor, two: Predictor) -> None:
     single = Registry(folders / "one")
-    assert single.default().version == one.version
+    assert default(single, "BTCUSDT") == default(single, "ETHUSDT") == one.version
     assert single.find(two.version).version == two.version
     with pytest.raises(BadInput, match="no model of version 000000000000"):
         single.find("000000000000")
 
 
-def test_a_registry_serves_what_its_file_names(tmp_path: Path) -> None:
+def test_each_symbol_is_served_by_its_own_model(tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match="LOBFLOW_MODEL_DIR"):
-        Registry(tmp_path).default()
-    manifest = trained(tmp_path / "any-name")
-    (tmp_path / "serving").write_text(f"{manifest.version}\n")
-    assert Registry(tmp_path).default().version == manifest.version
+        Registry(tmp_path).default("BTCUSDT")
+    versions = {
+        symbol: trained(tmp_path / symbol, symbol=symbol).version for symbol in ("BTCUSDT", "ETHUSDT")
+    }
+    for symbol, version in versions.items():
+        assert default(Registry(tmp_path), symbol) == version
+    assert default(Registry(tmp_path), "SOLUSDT") is None
+
+
+def test_of_several_models_a_file_names_what_serves(folders: Path, one: Predictor, two: Predictor) -> None:
+    serving = folders / "serving"
+    with pytest.raises(BadSetting, match="holds 2 models of BTCUSDT"):
+        Registry(folders).default("BTCUSDT")
+    try:
+        serving.write_text(f"{two.version}\n")
+        assert default(Registry(folders), "BTCUSDT") == two.version
+        serving.write_text(f"{two.version}\n\nETHUSDT {one.version}\n")
+        assert default(Registry(folders), "ETHUSDT") == one.version
+        assert default(Registry(folders), "BTCUSDT") == two.version
+        serving.write_text("a b c\n")
+        with pytest.raises(BadInput, match="neither a version nor"):
+            Registry(folders).default("BTCUSDT")
+    finally:
+        serving.unlink()
 
 
 def test_damage_is_refused_by_name(tmp_path: Path) -> None:
