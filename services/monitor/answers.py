@@ -236,7 +236,7 @@ class SymbolStats(Answer):
 
     results: ResultsAnswer
     entries: dict[str, int] = Field(
-        description="entries by kind; the ledger from its start, market and predictions since this service's"
+        description="entries by kind; the ledger from its start, others since this service's"
     )
     predictions: int
     predictions_unmade: dict[str, int] = Field(description="predictions that could not be made, by reason")

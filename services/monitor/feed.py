@@ -1,8 +1,8 @@
 """From Redis to the core: the ledger from its start, market and predictions from about now on, and health.
 
-The market of a symbol and its predictions are read together and paced, because nobody waits for them here and
-a read per entry would take time from those who are waited for. Predictions are folded up to the market id
-that has been folded, so that a gap is known before the labels that cross it are settled.
+The market of a symbol and what follows from it are read together and paced, because nobody waits for them
+here and a read per entry would take time from those who are waited for. Predictions are folded up to the
+market id that has been folded, so that a gap is known before the labels that cross it are settled.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ READ_COUNT = 1000
 PACE_SECONDS = 0.05
 HEALTH_SECONDS = 1.0
 HEALTH_KIND = (Health,)
+FOLLOWERS = (Stream.FEATURES, Stream.PREDICTIONS)  # under the ids of the market entries they follow from
 
 
 class Feed:
@@ -61,25 +62,24 @@ class Feed:
             self.context.telemetry.not_ready.pop("ledger", None)
 
     async def follow_market(self, symbol: str) -> None:
-        """Fold market entries and predictions, from the newest thousand entries on, until stopped."""
+        """Fold market entries and what follows from them, from the newest thousand on, until stopped."""
         link = await self.context.link()
         market = self.context.key(Stream.MARKET, symbol)
-        predictions = self.context.key(Stream.PREDICTIONS, symbol)
+        followers = {self.context.key(stream, symbol): stream for stream in FOLLOWERS}
         newest = await _newest(link, market)
         await self._fold(Stream.MARKET, symbol, newest)
-        cursors = {
-            market: newest[-1][0] if newest else b"0-0",
-            predictions: newest[0][0] if len(newest) == READ_COUNT else b"0-0",
-        }
+        cursors = {market: newest[-1][0] if newest else b"0-0"}
+        cursors |= dict.fromkeys(followers, newest[0][0] if len(newest) == READ_COUNT else b"0-0")
         while not self.context.stop.is_set():
             rows = dict(await bus.read(link, cursors, READ_COUNT, BLOCK_MS))
             if entries := rows.get(market):
                 await self._fold(Stream.MARKET, symbol, entries)
                 cursors[market] = entries[-1][0]
             folded = parse_id(cursors[market])
-            if known := [entry for entry in rows.get(predictions, ()) if parse_id(entry[0]) <= folded]:
-                await self._fold(Stream.PREDICTIONS, symbol, known)
-                cursors[predictions] = known[-1][0]
+            for name, stream in followers.items():
+                if known := [entry for entry in rows.get(name, ()) if parse_id(entry[0]) <= folded]:
+                    await self._fold(stream, symbol, known)
+                    cursors[name] = known[-1][0]
             if max(map(len, rows.values()), default=0) < READ_COUNT:
                 await sleep_unless(self.context.stop, PACE_SECONDS)
 

@@ -9,22 +9,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from services.recorder.columns import SCHEMA, to_batch
 from services.recorder.core import Extent, Row
 from services.recorder.layout import part_name, temporary_name
 from shared.errors import BadInput
-
-SCHEMA = pa.schema(
-    [
-        pa.field("id_ms", pa.int64(), nullable=False),
-        pa.field("id_n", pa.int64(), nullable=False),
-        pa.field("kind", pa.dictionary(pa.int32(), pa.string()), nullable=False),
-        pa.field("recv_ns", pa.int64()),
-        pa.field("d", pa.binary(), nullable=False),
-    ]
-)
 
 
 class Part:
@@ -49,9 +39,7 @@ class Part:
         """Write the rows held back as one row group and let go of them."""
         if not self._rows:
             return
-        columns = list(zip(*self._rows, strict=True))
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
-        self._writer.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), row_group_size=len(self._rows))
+        self._writer.write_batch(to_batch(self._rows), row_group_size=len(self._rows))
         self._rows.clear()
         self.extent.pending_bytes = 0
 

@@ -23,6 +23,7 @@ from shared.codec import pack_tiers
 from shared.messages import (
     Account,
     Decision,
+    FeatureVector,
     Fill,
     Halt,
     Lob,
@@ -207,9 +208,10 @@ def test_status_shows_services_prices_and_predictions(monitor: Monitor) -> None:
     monitor.start(lockstep=True)
     for n in range(1, 1201):  # more than one read holds
         monitor.add(Stream.MARKET, ETH, f"{n}-0", lob(n, 30_000 + n))
+        monitor.add(Stream.FEATURES, ETH, f"{n}-0", FeatureVector(n, "s", n, n, n + 1, TICK, b""))
         monitor.add(Stream.PREDICTIONS, ETH, f"{n}-0", prediction(n, 30_000 + n))
     stats = monitor.wait("/api/v1/stats", lambda a: a["symbols"][ETH]["predictions"] == 1200)["symbols"][ETH]
-    assert stats["entries"] == {"Lob": 1200, "Prediction": 1200}
+    assert stats["entries"] == {"FeatureVector": 1200, "Lob": 1200, "Prediction": 1200}
     assert stats["hits"][0] | {"horizon_s": 5, "hits": 1149, "misses": 0, "waiting": 51} == stats["hits"][0]
     status = monitor.wait("/api/v1/status", lambda a: bool(a["services"]))
     assert (status["data_kind"], status["gate"], status["trading"]) == ("recording", "off", "active")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,7 +12,7 @@ from services.recorder.core import Limits
 from services.recorder.reader import files, files_of, last_id, read
 from shared import codec
 from shared.errors import BadInput, BadSetting
-from shared.messages import Heartbeat
+from shared.messages import Halt, Heartbeat
 from shared.streams import Stream
 
 LABEL = "market:{BTCUSDT}"
@@ -83,6 +85,32 @@ def test_bytes_that_are_no_message_are_archived_and_counted(tmp_path: Path) -> N
         archive.add("account", [(b"1-0", b"\xff")], 0.0)
         assert archive.unreadable == 1
     assert list(read(files_of(tmp_path, "account"))) == [("1-0", b"\xff")]
+
+
+def test_receive_times_may_be_absent_and_kinds_may_change_within_a_file(tmp_path: Path) -> None:
+    messages = [Heartbeat(1, 1, 5, 7), Halt(9, "me", "because"), Heartbeat(2, 1, 6, 8)] * 7
+    with Archive(tmp_path, Limits()) as archive:
+        archive.resume(LABEL)
+        rows = [(f"{n + 1}-0".encode(), codec.encode(each)) for n, each in enumerate(messages)]
+        archive.add(LABEL, rows, 0.0)
+    (found,) = files_of(tmp_path, LABEL)
+    table = pq.read_table(found)
+    table.validate(full=True)
+    assert table.column("recv_ns").to_pylist() == [7, None, 8] * 7
+    assert table.column("kind").to_pylist() == ["Heartbeat", "Halt", "Heartbeat"] * 7
+    assert table.column("id_ms").to_pylist() == list(range(1, 22))
+
+
+def test_recording_does_not_import_pandas(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; import services.recorder.__main__\n"
+        "from services.recorder.archive import Archive; from services.recorder.core import Limits\n"
+        "for n in range(2):\n"
+        "    with Archive(Path(sys.argv[1]), Limits()) as archive:\n"
+        "        archive.resume('account'); archive.add('account', [(b'%d-1' % n, b'x')], 0.0)\n"
+        "assert 'pandas' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
 
 
 def test_two_recorders_of_one_run_are_refused(tmp_path: Path) -> None:
