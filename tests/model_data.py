@@ -57,8 +57,8 @@ def drawn(
 
 
 def trained(folder: Path, seed: int = 7, symbol: str = "BTCUSDT") -> Manifest:
-    """A model of drawn data, written into `folder`."""
-    return save(train_horizons(drawn(seed=seed, symbol=symbol)), folder)
+    """A linear model of drawn data, written into `folder`."""
+    return save(train_horizons(drawn(seed=seed, symbol=symbol), model="linear"), folder)
 
 
 def vector(recv_ns: int, values: list[float] | None = None, **changes: object) -> FeatureVector:

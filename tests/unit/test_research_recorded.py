@@ -15,13 +15,12 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from lobflow.cli import app
-from research.dataset import load
+from research.dataset import Dataset, sample
 from research.market import market_entries
 from services.features.core import FeaturesCore
 from services.model import artifact
 from services.model.core import ModelCore
-from shared.errors import BadInput
-from shared.messages import Prediction
+from shared.messages import Message, Prediction
 from shared.units import SECOND
 
 pytestmark = pytest.mark.recorded
@@ -43,6 +42,16 @@ WORDS = (
 
 def run_train(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["train", *arguments], catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def entries(btc: Path) -> list[tuple[str, Message]]:
+    return [(entry_id, message) for _, entry_id, message in market_entries([btc])]
+
+
+@pytest.fixture(scope="module")
+def whole(entries: list[tuple[str, Message]]) -> Dataset:
+    return sample("BTCUSDT", entries)
 
 
 @pytest.fixture(scope="module")
@@ -85,27 +94,27 @@ def test_the_table_says_what_it_must(fitted: Fitted) -> None:
     assert all(row["net_edge"] < 0.0 for row in full)
 
 
-def test_the_manifest_describes_the_model(fitted: Fitted, btc: Path) -> None:
+def test_the_manifest_describes_the_model(fitted: Fitted, whole: Dataset) -> None:
     folder, summary, _ = fitted
     manifest = artifact.read_manifest(folder)
-    data = load([btc])
     assert manifest.version == summary["version"]
     assert manifest.symbols == ("BTCUSDT",)
-    assert manifest.data["BTCUSDT"].sha256 == data.sha256
-    assert manifest.data["BTCUSDT"].until_ns == data.part(0.0, 0.5).until_ns
+    assert manifest.data["BTCUSDT"].sha256 == whole.sha256
+    assert manifest.data["BTCUSDT"].until_ns == whole.part(0.0, 0.5).until_ns
     assert manifest.longest_window_ns <= 10 * SECOND
     assert [row.horizon_s for row in manifest.horizons] == [5, 10, 15]
     assert all(row.threshold is not None and row.threshold > 0.0 for row in manifest.horizons if row.kind)
 
 
-def test_served_event_by_event_on_the_second_half(fitted: Fitted, btc: Path) -> None:
+def test_served_event_by_event_on_the_second_half(
+    fitted: Fitted, whole: Dataset, entries: list[tuple[str, Message]]
+) -> None:
     folder, summary, _ = fitted
     predictor = artifact.load(folder)
     features, model = FeaturesCore(), ModelCore("BTCUSDT", predictor)
-    data = load([btc])
     moves: dict[int, tuple[float, ...]] = {}
     reasons: dict[str, int] = {}
-    for _, entry_id, message in market_entries([btc]):
+    for entry_id, message in entries:
         for vector in features.handle(message, entry_id.encode()):
             (answer,) = model.handle(vector, entry_id.encode())
             assert isinstance(answer, Prediction)
@@ -115,15 +124,6 @@ def test_served_event_by_event_on_the_second_half(fitted: Fitted, btc: Path) -> 
                 moves[answer.recv_ns] = answer.moves
     assert set(reasons) == {"", "in training range"}
     # What was served live is what the table scored: the same rows, the same moves.
-    second = data.rows(data.recv_ns > summary["until_ns"])
+    second = whole.rows(whole.recv_ns > summary["until_ns"])
     for at_ns, values in zip(second.recv_ns, second.values, strict=True):
         assert moves[int(at_ns)] == predictor.moves(values.tolist())
-
-
-def test_other_data_are_refused_in_words(btc: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="the data hold no ETHUSDT"):
-        run_train("--data", str(btc), "-o", str(tmp_path), "--symbol", "ethusdt")
-    with pytest.raises(BadInput, match="training needs"):
-        run_train("--data", str(btc), "-o", str(tmp_path), "--to-share", "0.05")
-    with pytest.raises(BadInput, match="is no part of 0 to 1"):
-        run_train("--data", str(btc), "-o", str(tmp_path), "--from-share", "0.9", "--to-share", "0.1")

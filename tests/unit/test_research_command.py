@@ -1,0 +1,108 @@
+"""`lobflow train` as a person calls it, on a small archive."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from lobflow.cli import app
+from services.model import artifact
+from services.recorder.archive import Archive
+from services.recorder.core import Limits
+from shared import codec
+from shared.errors import BadInput
+from shared.messages import Lob
+from shared.units import MS
+
+START_MS = 1_723_161_255_000
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two minutes of two symbols that wander, five books a second."""
+    run = tmp_path_factory.mktemp("archive") / "run"
+    with Archive(run, Limits()) as writer:
+        for seed, symbol in enumerate(("BTCUSDT", "ETHUSDT")):
+            label = f"market:{{{symbol}}}"
+            writer.resume(label)
+            writer.add(label, books(seed, 600), 0.0)
+    return run
+
+
+def books(seed: int, count: int) -> list[tuple[bytes, bytes]]:
+    draw = np.random.default_rng(seed)
+    bids = 600_000 + np.cumsum(draw.integers(-20, 21, count))
+    entries = []
+    for at in range(count):
+        sizes = draw.integers(1, 5000, (2, 20)).tolist()
+        bid, recv_ms = int(bids[at]), START_MS + 200 * at
+        book = Lob(
+            seq=at,
+            epoch=1,
+            exchange_ns=0,
+            recv_ns=recv_ms * MS,
+            update_id=at,
+            tick_e9=100_000_000,
+            lot_e9=1_000_000,
+            bids=codec.pack_tiers([part for i in range(20) for part in (bid - i, sizes[0][i])]),
+            asks=codec.pack_tiers([part for i in range(20) for part in (bid + 1 + i, sizes[1][i])]),
+        )
+        entries.append((f"{recv_ms}-0".encode(), codec.encode(book)))
+    return entries
+
+
+def train(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["train", *arguments], catch_exceptions=False)
+
+
+def test_a_model_and_a_last_line_of_json(archive: Path, tmp_path: Path) -> None:
+    answer = train("--data", str(archive), "-o", str(tmp_path), "--symbol", "ethusdt", "--json")
+    assert answer.exit_code == 0
+    summary = json.loads(answer.stdout.splitlines()[-1])
+    manifest = artifact.read_manifest(tmp_path)
+    assert (summary["version"], summary["symbol"]) == (manifest.version, "ETHUSDT")
+    assert [row["horizon_s"] for row in summary["horizons"]] == [5, 10, 15]
+    assert summary["held_out"] == []
+    # There are no trades in these data: their features never vary and are left out by name.
+    assert "trades_1s" in manifest.dropped
+    assert "trades_1s" in answer.stderr
+
+
+@pytest.mark.parametrize("features", ["flow", "seed"])
+def test_the_table_without_json(archive: Path, tmp_path: Path, features: str) -> None:
+    options = ("--symbol", "BTCUSDT", "--features", features, "--model", "linear", "--to-share", "0.6")
+    answer = train("--data", str(archive), "-o", str(tmp_path), *options)
+    assert answer.exit_code == 0
+    for word in ("skill", "cover", "imbalance 1", "held out", "unreliable"):
+        assert word in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ((), "name one with --symbol"),
+        (("--symbol", "SOLUSDT"), "the data hold no SOLUSDT"),
+        (("--symbol", "BTCUSDT", "--to-share", "0.1"), "training needs 30"),
+        (("--symbol", "BTCUSDT", "--from-share", "0.9", "--to-share", "0.1"), "is no part of 0 to 1"),
+        (("--symbol", "BTCUSDT", "--model", "forest"), "none of auto, linear, lasso"),
+        (("--symbol", "BTCUSDT", "--features", "all"), "neither flow nor seed"),
+    ],
+)
+def test_what_is_refused(archive: Path, tmp_path: Path, options: tuple[str, ...], text: str) -> None:
+    with pytest.raises(BadInput, match=text):
+        train("--data", str(archive), "-o", str(tmp_path / "model"), *options)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_file_is_not_overwritten(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BadInput, match="not a folder"):
+        train(
+            "--data", str(archive), "-o", str(tmp_path / "file"), "--symbol", "BTCUSDT", "--model", "linear"
+        )
+    assert (tmp_path / "file").read_text() == "mine"
