@@ -71,7 +71,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
 
 @dataclass
 class Robot:
-    """Collector and trader in one: follows watermarks with its cursor, sends scripted orders at their cause."""
+    """Collector and trader in one: follows watermarks with its cursor, sends orders at their causes."""
 
     host: str
     symbols: list[str]
