@@ -25,7 +25,6 @@ from shared.errors import BadSetting, VenueError
 from shared.runner import Context, run, sleep_unless
 from shared.settings import Settings
 from shared.streams import ZERO_ID, Stream
-from shared.units import MS
 
 CLOCK_SECONDS = 300.0
 RECONCILE_SECONDS = 60.0
@@ -144,7 +143,7 @@ async def _open_account(context: Context, gateway: Gateway, desk: Desk) -> None:
     desk.account = AccountBook(found[1].funding if found else Decimal(0))
     balances = await gateway.fetch("/fapi/v3/balance")
     risks = await gateway.fetch("/fapi/v3/positionRisk")
-    desk.account.load(balances, risks, gateway.now_ms() * MS)
+    desk.account.load(balances, risks)
     await desk.publish_account()
 
 

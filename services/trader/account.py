@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from shared.messages import Account, PositionReport
+from shared.units import MS
 
 ASSET = "USDT"
 PLACES = Decimal("0.00000001")
@@ -21,11 +22,11 @@ class AccountBook:
         self.exchange_ns = 0
         self._positions: dict[str, PositionReport] = {}
 
-    def load(
-        self, balances: Sequence[Mapping[str, Any]], risks: Sequence[Mapping[str, Any]], now_ns: int
-    ) -> None:
-        """Take the answers of `balance` and `positionRisk`."""
-        self.exchange_ns = now_ns
+    def load(self, balances: Sequence[Mapping[str, Any]], risks: Sequence[Mapping[str, Any]]) -> None:
+        """Take the answers of `balance` and `positionRisk`, which say when they last changed."""
+        self.exchange_ns = max(
+            (int(row.get("updateTime") or 0) * MS for row in (*balances, *risks)), default=0
+        )
         for row in balances:
             if row["asset"] == ASSET:
                 self.wallet = Decimal(row["balance"])

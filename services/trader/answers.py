@@ -109,4 +109,4 @@ def placed(client_id: str, outcome: Outcome, scale: Scale) -> tuple[OrderFact, .
     if outcome.kind == "missing":
         return ()
     event = {"refused": "rejected", "unknown": "unknown"}.get(outcome.kind, "not_placed")
-    return (OrderFact(client_id, event, outcome.sent_ms * MS, reason=outcome.reason),)
+    return (OrderFact(client_id, event, 0, reason=outcome.reason),)

@@ -228,7 +228,7 @@ class Desk:
                 return
             too_late_ms = sent_ms + self.gateway.recv_window_ms + RESOLVE_MARGIN_MS
             if outcome.kind == "missing" and outcome.sent_ms > too_late_ms:
-                fact = OrderFact(client_id, "not_placed", outcome.sent_ms, reason=outcome.reason)
+                fact = OrderFact(client_id, "not_placed", 0, reason=outcome.reason)
                 await self.tell_facts((fact,))
                 return
             await sleep_unless(self._context.stop, RESOLVE_SECONDS[min(attempt, 3)])

@@ -80,9 +80,10 @@ def _is_ours(fact: TradeFact, desk: Desk) -> bool:
 
 async def _position(desk: Desk) -> PositionFact:
     risks = await desk.gateway.fetch("/fapi/v3/positionRisk", symbol=desk.symbol)
-    lots = 0
+    lots, updated_ms = 0, 0
     for row in risks:
         if row["symbol"] == desk.symbol and row.get("positionSide", "BOTH") == "BOTH":
             lots += desk.scale.lots(row["positionAmt"])
+            updated_ms = max(updated_ms, int(row.get("updateTime") or 0))
     orders = await desk.gateway.fetch("/fapi/v1/openOrders", symbol=desk.symbol)
-    return PositionFact(desk.gateway.now_ms() * MS, lots, len(orders))
+    return PositionFact(updated_ms * MS, lots, len(orders))

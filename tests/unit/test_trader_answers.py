@@ -222,7 +222,7 @@ def test_the_account_folds_changes_and_counts_funding() -> None:
         "markPrice": "60100",
         "unRealizedProfit": "1",
     }
-    book.load([{"asset": "BNB", "balance": "3"}, {"asset": "USDT", "balance": "10000"}], [risk], SECOND)
+    book.load([{"asset": "BNB", "balance": "3"}, {"asset": "USDT", "balance": "10000"}], [risk])
     assert (book.message().wallet, book.message().unrealized) == (Decimal(10_000), Decimal(1))
     order = {
         "m": "ORDER",
