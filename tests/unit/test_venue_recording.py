@@ -1,0 +1,150 @@
+"""Recordings: what is read from them, in which order, and what cannot be replayed."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.venue import market as venue_market
+from services.venue.recording import scan, timeline
+from services.venue.tape import Tape, Trade
+from shared.errors import BadInput
+from shared.units import MS, Scale
+
+T0 = 1_700_000_000_000 * MS
+SNAPSHOT = '{"lastUpdateId":5,"bids":[["100.0","1.000"]],"asks":[["100.1","1.000"]]}'
+
+
+def frame(kind: str, symbol: str = "BTCUSDT", **data: Any) -> str:
+    events = {"depth": "depthUpdate", "markPrice": "markPriceUpdate"}
+    body = {"e": events.get(kind, kind), "s": symbol, **data}
+    return msgspec.json.encode({"stream": f"{symbol.lower()}@{kind}", "data": body}).decode()
+
+
+def diff(u: int = 9, pu: int = 0, price: str = "100.0") -> str:
+    return frame("depth", U=1, u=u, pu=pu, b=[[price, "2.000"]], a=[])
+
+
+def trade(ms: int, price: str, quantity: str, is_buyer_maker: bool = False, kind: str = "MARKET") -> str:
+    return frame("trade", E=ms, T=ms, t=ms, p=price, q=quantity, X=kind, m=is_buyer_maker)
+
+
+def written(path: Path, rows: list[tuple[int, str]]) -> Path:
+    path.write_text("".join(f"{T0 + at_ms * MS} {text}\n" for at_ms, text in rows))
+    return path
+
+
+def test_tick_lot_and_bounds_are_read_from_the_frames(tmp_path: Path) -> None:
+    path = written(tmp_path / "r", [(0, diff(price="100.5")), (3, SNAPSHOT), (9, trade(1, "100.7", "0.025"))])
+    row = scan([path])["BTCUSDT"]
+    assert row.scale == Scale(100_000_000, 25_000_000)
+    assert (row.first_ns, row.last_ns, row.frames) == (T0, T0 + 9 * MS, 3)
+    assert row.snapshots == (T0 + 3 * MS,)
+
+
+def test_trades_close_into_aggregates_by_price_side_and_time(tmp_path: Path) -> None:
+    rows = [
+        (0, SNAPSHOT),
+        (10, trade(10, "100.1", "0.5")),
+        (20, trade(20, "100.1", "0.25")),
+        (30, trade(30, "100.1", "9", kind="INSURANCE_FUND")),
+        (40, trade(40, "0", "0")),
+        (50, trade(50, "100.2", "1")),
+        (55, diff()),
+        (150, diff(10, 9)),
+        (500, trade(500, "100.2", "2", True)),
+    ]
+    path = written(tmp_path / "r", rows)
+    events = list(timeline([path], scan([path])))
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    found = [(event.kind, (event.recv_ns - T0) // MS) for event in events]
+    assert found == [
+        ("snapshot", 0), ("aggTrade", 50), ("depth", 55), ("aggTrade", 150), ("depth", 150), ("aggTrade", 600)
+    ]  # fmt: skip
+    first, second, third = (msgspec.json.decode(event.data) for event in events if event.kind == "aggTrade")
+    assert (first["q"], first["f"], first["l"], first["T"], first["E"]) == ("0.75", 10, 20, 10, 50)
+    assert (second["a"], second["E"], third["a"], third["m"]) == (2, 150, 3, True)
+
+
+def test_tape_splits_at_the_window() -> None:
+    tape = Tape("S")
+    rows = [Trade(ms, ms, ms, "1", "1", False) for ms in (0, 100, 101)]
+    closed = [tape.add(row, row.T * MS) for row in rows]
+    assert closed[:2] == [None, None]
+    assert closed[2] is not None
+    assert tape.left_out == 0
+
+
+def test_files_merge_by_time_and_ties_by_order_of_files(tmp_path: Path) -> None:
+    eth = '{"lastUpdateId":1,"bids":[["10","1"]],"asks":[["11","1"]]}'
+    one = written(tmp_path / "1", [(0, SNAPSHOT), (5, diff()), (9, diff(10, 9))])
+    two = written(tmp_path / "2", [(5, eth), (6, frame("bookTicker", "ETHUSDT", b="1", B="1", a="2", A="1"))])
+    instruments = scan([two, one])
+    order = [(event.symbol, event.kind) for event in timeline([two, one], instruments)]
+    assert order == [
+        ("BTCUSDT", "snapshot"), ("ETHUSDT", "snapshot"), ("BTCUSDT", "depth"), ("ETHUSDT", "bookTicker"),
+        ("BTCUSDT", "depth"),
+    ]  # fmt: skip
+
+
+def test_what_is_not_understood_is_passed_on(tmp_path: Path) -> None:
+    rows = [(0, SNAPSHOT), (1, diff()), (2, '{"stream":"btcusdt@dep'), (3, frame("novelty")), (4, "5")]
+    path = written(tmp_path / "r", [*rows, (5, frame("trade", p=1))])
+    events = list(timeline([path], scan([path])))
+    assert [event.kind for event in events] == ["snapshot", "depth", "other", "other", "other", "other"]
+    assert events[2].data == b'{"stream":"btcusdt@dep'
+
+
+def cut(path: Path) -> None:
+    whole = gzip.compress(path.read_bytes() * 50)
+    path.write_bytes(whole[: len(whole) - 12])
+
+
+@pytest.mark.parametrize(
+    ("rows", "damage", "words"),
+    [
+        ([], None, "empty"),
+        ([(0, diff())], None, "no depth snapshot for BTCUSDT in .*r: the book cannot be built"),
+        ([(0, SNAPSHOT)], None, "no frame of any stream"),
+        ([(5, SNAPSHOT), (4, diff())], None, "line 2: time goes back"),
+        ([(0, diff())], lambda path: path.write_text("x y\n"), "line 1: begins"),
+        ([(0, SNAPSHOT), (0, diff())], cut, "gzip data is cut or broken"),
+        ([(0, diff())], Path.unlink, "cannot be read"),
+        ([(0, SNAPSHOT), (0, diff()), (1, frame("depth", "ETHUSDT"))], None, "line 1: .* several symbols"),
+    ],
+)
+def test_file_that_cannot_be_replayed_is_named(
+    tmp_path: Path, rows: list[tuple[int, str]], damage: Callable[[Path], object] | None, words: str
+) -> None:
+    path = written(tmp_path / "r", rows)
+    if damage is not None:
+        damage(path)
+    with pytest.raises(BadInput, match=words):
+        scan([path])
+
+
+def test_no_file_is_an_error_that_names_the_setting() -> None:
+    with pytest.raises(BadInput, match="LOBFLOW_VENUE_FILES"):
+        scan([])
+
+
+@pytest.mark.recorded
+def test_real_book_is_whole_to_the_end_and_never_crossed(eth: Path) -> None:
+    instruments = scan([eth])
+    assert instruments["ETHUSDT"].scale == Scale(10_000_000, 1_000_000)
+    market = venue_market.Market(instruments["ETHUSDT"])
+    depths = 0
+    for event in timeline([eth], instruments):
+        if event.kind == "snapshot":
+            assert market.on_snapshot(event.data)
+        elif event.kind == "depth":
+            touched = market.on_depth(event.data)
+            depths += touched is not None
+            assert not market.book.is_crossed
+    assert market.is_whole
+    assert depths > 6_500
