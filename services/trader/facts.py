@@ -15,7 +15,8 @@ import msgspec
 class OrderFact(msgspec.Struct, frozen=True):
     """The state of one order, as an answer, a user event or a query gave it.
 
-    `exchange_ns` is the venue's time and never ours: 0 where the venue gave none (a refusal). `side` and `size_lots` are 0 where the source does not say (a refusal); `order_id` likewise.
+    `exchange_ns` is the venue's time, never ours: 0 where it gave none (a refusal). `side`, `size_lots` and
+    `order_id` are 0 where the source does not say.
     """
 
     client_id: str
