@@ -26,7 +26,7 @@ from services.model.manifest import Manifest
 REMARK = (
     "Minutes of data are not enough to choose a model. Intervals marked ! rest on fewer than 30 blocks and "
     "are unreliable. Edges are at mid after 100 ms; net is less two taker fees of 0.05 % and two half "
-    "spreads. Stoikov's microprice is not among the baselines."
+    "spreads."
 )
 
 

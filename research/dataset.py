@@ -17,6 +17,7 @@ import numpy as np
 
 from research.labels import Flags, Floats, Ints, Track
 from research.market import market_entries
+from research.microprice import Quotes
 from services.features import batch, schema
 from services.recorder.layout import label_of
 from services.recorder.reader import files_of, read
@@ -33,6 +34,7 @@ COLUMNS = (
     "breaks_before",
     "mid",
     "spread",
+    "spread_ticks",
     "imbalance_1",
     "imbalance_5",
     "last_return",
@@ -52,9 +54,11 @@ class Dataset:
     breaks_before: Ints  # (n,), see research.labels
     mid: Floats  # (n,), quote currency
     spread: Floats  # (n,), quote currency
+    spread_ticks: Ints  # (n,)
     imbalance_1: Floats  # (n,), (bid size - ask size) / their sum at the best level
     imbalance_5: Floats  # (n,), the same over five levels
     last_return: Floats  # (n,), change of the mid since the row before, 0 where they do not follow
+    quotes: Quotes
     track: Track
     from_ns: int
     until_ns: int
@@ -73,7 +77,13 @@ class Dataset:
         from_ns = self.from_ns + int(span * from_share)
         until_ns = self.from_ns + int(span * to_share)
         inside = self.rows((self.recv_ns >= from_ns) & (self.recv_ns <= until_ns))
-        return replace(inside, track=self.track.until(until_ns), from_ns=from_ns, until_ns=until_ns)
+        return replace(
+            inside,
+            quotes=self.quotes.between(from_ns, until_ns),
+            track=self.track.until(until_ns),
+            from_ns=from_ns,
+            until_ns=until_ns,
+        )
 
 
 def load(paths: Sequence[Path], symbol: str | None = None, sample_ms: int = 1000) -> Dataset:
@@ -143,9 +153,17 @@ def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int =
         breaks_before=np.asarray(before, dtype=np.int64)[chosen],
         mid=mid[chosen],
         spread=((ask - bid) * price)[chosen],
+        spread_ticks=(ask - bid)[chosen],
         imbalance_1=np.array([pair[0] for pair in tiers]),
         imbalance_5=np.array([pair[1] for pair in tiers]),
         last_return=np.where(follows, np.diff(mid[chosen], prepend=0.0), 0.0),
+        quotes=Quotes(
+            recv_ns[valid],
+            (bid + ask)[valid],
+            np.asarray(computed.values)[valid, schema.indices(["imbalance_1"])[0]],
+            (ask - bid)[valid],
+            np.asarray(before, dtype=np.int64)[valid],
+        ),
         track=track,
         from_ns=first_ns,
         until_ns=last_ns,

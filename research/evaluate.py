@@ -6,7 +6,7 @@ import numpy as np
 
 from research.dataset import Dataset
 from research.scores import Score
-from research.table import LATENCY_NS, SECOND, baselines, majority, outcomes, table
+from research.table import LATENCY_NS, SECOND, baselines, majority, microprice, outcomes, table
 from services.model.manifest import Manifest
 from services.model.predictor import Predictor
 from shared.errors import BadInput
@@ -42,5 +42,7 @@ def evaluate(manifest: Manifest, data: Dataset, threshold: float = 0.5) -> list[
         rows = usable.rows(known).rows(unseen)
         most = np.full(len(rows.recv_ns), majority(after.moves[seen]))
         served = {row.kind: moves[known][unseen, column]}
-        scores += table(after.rows(unseen), served, {**baselines(rows), "majority": most}, threshold)
+        micro = microprice(rows, fitted.from_ns, fitted.until_ns)
+        signals = {**baselines(rows), "microprice": micro, "majority": most}
+        scores += table(after.rows(unseen), served, signals, threshold)
     return scores

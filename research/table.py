@@ -8,6 +8,7 @@ import numpy as np
 
 from research.dataset import Dataset
 from research.labels import Flags, Floats, labels
+from research.microprice import adjustment, states
 from research.scores import Outcomes, Score, at_coverage, at_threshold, score
 
 COVERAGES = (1.0, 0.5, 0.2)
@@ -28,8 +29,15 @@ def outcomes(data: Dataset, horizon_s: int) -> tuple[Outcomes, Flags]:
 
 
 def baselines(data: Dataset) -> dict[str, Floats]:
-    """Signals that cost nothing, each of shape (n,). The training majority is added by who knows it."""
+    """Signals that cost nothing, each of shape (n,). The training majority and
+    the microprice, which are learned, are added by who knows the training rows."""
     return {"imbalance 1": data.imbalance_1, "imbalance 5": data.imbalance_5, "last return": data.last_return}
+
+
+def microprice(data: Dataset, from_ns: int, until_ns: int) -> Floats:
+    """Stoikov's microprice less the mid for each row, (n,), half ticks; estimated on the quotes of a span."""
+    moves: Floats = adjustment(data.quotes.between(from_ns, until_ns))
+    return moves[states(data.imbalance_1, data.spread_ticks)]
 
 
 def majority(moves: Floats) -> float:

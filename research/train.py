@@ -13,7 +13,7 @@ from research.fit import MIN_ROWS, Features, Fitted, choose_features, fit
 from research.labels import Flags
 from research.scores import Outcomes, Score
 from research.splits import Split, walk_forward
-from research.table import LATENCY_NS, SECOND, baselines, majority, outcomes, table
+from research.table import LATENCY_NS, SECOND, baselines, majority, microprice, outcomes, table
 from shared.errors import BadInput
 
 HORIZONS_S = (5, 10, 15)
@@ -144,7 +144,7 @@ def walked(
     training rows. A split with fewer than 30 training rows is left out; without any the table is empty."""
     X, signals = features.matrix(rows), baselines(rows)
     moves = {kind: np.zeros(len(X)) for kind in kinds}
-    most = np.zeros(len(X))
+    most, micro = np.zeros(len(X)), np.zeros(len(X))
     tested = np.zeros(len(X), dtype=np.bool_)
     for training, test in splits:
         if training.sum() < MIN_ROWS or not test.any():
@@ -158,11 +158,14 @@ def walked(
             one = serve(AUTO, fitted)[0] if kind == AUTO else fitted[kind]
             moves[kind][test] = one.predict(X[test])
         most[test] = majority(after.moves[training])
+        times = rows.recv_ns[training]
+        micro[test] = microprice(rows, int(times.min()), int(times.max()))[test]
     if not tested.any():
         return []
+    signals |= {"microprice": micro, "majority": most}
     return table(
         after.rows(tested),
         {kind: values[tested] for kind, values in moves.items()},
-        {name: values[tested] for name, values in {**signals, "majority": most}.items()},
+        {name: values[tested] for name, values in signals.items()},
         threshold,
     )

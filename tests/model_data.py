@@ -9,6 +9,7 @@ import numpy as np
 from research.dataset import Dataset
 from research.export import save
 from research.labels import Track
+from research.microprice import Quotes
 from research.train import train_horizons
 from services.features import schema
 from services.model.manifest import Manifest
@@ -45,9 +46,17 @@ def drawn(
         breaks_before=np.zeros(rows, dtype=np.int64),
         mid=mid,
         spread=np.full(rows, 0.1),
+        spread_ticks=np.ones(rows, dtype=np.int64),
         imbalance_1=values[:, imbalance],
         imbalance_5=draw.uniform(-1.0, 1.0, rows),
         last_return=np.diff(mid, prepend=mid[0]),
+        quotes=Quotes(
+            recv_ns,
+            np.round(mid * 20.0).astype(np.int64),
+            values[:, imbalance],
+            np.ones(rows, dtype=np.int64),
+            np.zeros(rows, dtype=np.int64),
+        ),
         track=Track(recv_ns, mid, np.empty(0, dtype=np.int64), int(recv_ns[-1])),
         from_ns=int(recv_ns[0]),
         until_ns=int(recv_ns[-1]),

@@ -80,10 +80,10 @@ def test_the_table_says_what_it_must(fitted: Fitted) -> None:
         "unreliable",
     ):
         assert word in text
-    for part, count in (("walk_forward", 7), ("held_out", 5)):
+    for part, count in (("walk_forward", 8), ("held_out", 6)):
         rows = summary[part]
         assert {row["horizon_s"] for row in rows} == {5, 10, 15}
-        # three horizons, four selections; models and four baselines each
+        # three horizons, four selections; models and five baselines each
         assert len(rows) == 3 * 4 * count
         for row in rows:
             assert row["blocks"] < 30

@@ -59,7 +59,7 @@ def test_one_call_trains_and_scores() -> None:
     fitted, scores = train(["linear", "lasso"], drawn(600), train_pct=60, period=5, threshold=0.5)
     assert set(fitted) == {"linear", "lasso"}
     names = {row.name for row in scores}
-    assert names == {"linear", "lasso", "imbalance 1", "imbalance 5", "last return", "majority"}
+    assert names == {"linear", "lasso", "imbalance 1", "imbalance 5", "last return", "microprice", "majority"}
     assert {row.selection for row in scores} == {"|yhat| ≥ 0.5", "100 %", "50 %", "20 %"}
     assert all(row.rows == scores[0].rows for row in scores)
 
