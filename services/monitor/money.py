@@ -72,3 +72,8 @@ def text(amount: Decimal) -> str:
         return "0"
     shown = format(amount, "f")
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def text_or_none(amount: Decimal | None) -> str | None:
+    """The same, None for what is not known."""
+    return None if amount is None else text(amount)

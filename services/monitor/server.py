@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from services.monitor import answers as a
-from services.monitor import views
+from services.monitor import figures, views
 from services.monitor.control import ControlDesk, NotWritten, message_of
 from services.monitor.core import MonitorCore, SymbolState
 from shared.messages import Health
@@ -95,12 +95,12 @@ def build(
     @app.get(f"{PREFIX}/pnl", tags=["ledger"])
     async def pnl() -> a.PnlTotals:
         """Profit and loss in total and by symbol, and what the venue says."""
-        return views.pnl(core)
+        return figures.pnl(core)
 
     @app.get(f"{PREFIX}/stats", tags=["ledger"], responses=PROBLEMS)
     async def stats(symbol: Symbol = None) -> a.Stats:
         """Win rate, hits of the predictions, counts by kind and by reason."""
-        return views.stats(core, chosen(symbol))
+        return figures.stats(core, chosen(symbol))
 
     @app.get(f"{PREFIX}/control", tags=["control"])
     async def controls(limit: Limit = 100) -> a.Controls:

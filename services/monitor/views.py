@@ -1,18 +1,16 @@
-"""From the core's state to the answers of REST: chooses, formats, computes nothing of its own. Pure."""
+"""From the core's state to the answers of REST: services, symbols, positions, orders, trades. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
 from math import isnan
 
 from services.monitor import answers as a
-from services.monitor.core import MonitorCore, Pnl, Results, SymbolState
+from services.monitor.core import MonitorCore, SymbolState
 from services.monitor.ledger import RoundTrip
-from services.monitor.money import average, from_e9, from_half_e18, less, text, total
+from services.monitor.money import average, from_e9, from_half_e18, text, text_or_none
 from services.monitor.orders import OrderRow
-from services.monitor.scores import Tally, share
 from shared.messages import Control, Flatten, Halt, Health, Promote, ReduceOnly, Resume
 from shared.units import MS, SECOND
 
@@ -24,8 +22,6 @@ ACTIONS: dict[type[Control], str] = {
     Promote: "promote",
 }
 SILENT_NS = 5 * SECOND  # health comes each second
-_AVERAGE = Context(prec=80, rounding=ROUND_HALF_EVEN)
-_PLACES = Decimal("1e-8")
 
 
 def time_of(ns: int) -> a.Time:
@@ -36,10 +32,6 @@ def time_of(ns: int) -> a.Time:
 
 def _time(ns: int | None) -> a.Time | None:
     return None if ns is None else time_of(ns)
-
-
-def _text(amount: Decimal | None) -> str | None:
-    return None if amount is None else text(amount)
 
 
 def _side(side: int) -> str:
@@ -104,11 +96,11 @@ def position(core: MonitorCore, state: SymbolState) -> a.PositionAnswer:
     return a.PositionAnswer(
         symbol=state.symbol,
         size=text(from_e9(ledger.position_e9)),
-        entry_price=_text(average(ledger.cost_e18, ledger.position_e9)),
+        entry_price=text_or_none(average(ledger.cost_e18, ledger.position_e9)),
         mark_price=_mid(state),
-        unrealized=_text(state.pnl().unrealized),
+        unrealized=text_or_none(state.pnl().unrealized),
         opened=None if ledger.trip is None else time_of(ledger.trip.opened_ns),
-        venue_size=_text(venue_size),
+        venue_size=text_or_none(venue_size),
         reconciled=None if reconciled is None else reconciled.agrees,
         disagreements=state.disagreements,
     )
@@ -129,7 +121,7 @@ def order(symbol: str, row: OrderRow) -> a.OrderAnswer:
         price=None if row.price_e9 is None else text(from_e9(row.price_e9)),
         size=None if row.size_e9 is None else text(from_e9(row.size_e9)),
         filled=text(from_e9(row.filled_e9)),
-        average_price=_text(average(row.filled_e18, row.filled_e9)),
+        average_price=text_or_none(average(row.filled_e18, row.filled_e9)),
         fees={asset: text(fee) for asset, fee in sorted(row.fees.items())},
         reduce_only=row.reduce_only,
         status=row.status,
@@ -163,8 +155,8 @@ def trade(state: SymbolState, trip: RoundTrip) -> a.Trade:
         size=text(from_e9(trip.size_e9)),
         opened=time_of(trip.opened_ns),
         held_seconds=(trip.closed_ns - trip.opened_ns) / SECOND,
-        entry_price=_text(average(trip.entry_e18, trip.size_e9)),
-        exit_price=_text(average(trip.exit_e18, trip.size_e9)),
+        entry_price=text_or_none(average(trip.entry_e18, trip.size_e9)),
+        exit_price=text_or_none(average(trip.exit_e18, trip.size_e9)),
         gross=text(trip.gross),
         fees=text(trip.fees),
         gross_win=trip.is_gross_win,
@@ -183,108 +175,6 @@ def trades(states: Sequence[SymbolState], limit: int, offset: int) -> a.Trades:
     found.sort(key=lambda row: row[:3], reverse=True)
     page = [trade(state, trip) for *_, state, trip in found[offset : offset + limit]]
     return a.Trades(total=len(found), limit=limit, offset=offset, trades=page)
-
-
-def pnl_answer(pnl: Pnl) -> a.PnlAnswer:
-    """One row of PnL."""
-    return a.PnlAnswer(
-        gross=text(pnl.gross),
-        unrealized=_text(pnl.unrealized),
-        fees=text(pnl.fees),
-        funding=text(pnl.funding),
-        net=_text(pnl.net),
-    )
-
-
-def pnl(core: MonitorCore) -> a.PnlTotals:
-    """All of it, with the venue's word beside ours."""
-    other: dict[str, Decimal] = {}
-    for state in core.symbols.values():
-        for asset, fee in state.ledger.other_fees.items():
-            other[asset] = total(other.get(asset, Decimal(0)), fee)
-    return a.PnlTotals(
-        total=pnl_answer(core.pnl()),
-        symbols={symbol: pnl_answer(state.pnl()) for symbol, state in core.symbols.items()},
-        other_fees={asset: text(fee) for asset, fee in sorted(other.items())},
-        venue=_venue(core),
-    )
-
-
-def _venue(core: MonitorCore) -> a.VenuePnl | None:
-    first, last = core.opening, core.account
-    if first is None or last is None:
-        return None
-    net = less(total(last.wallet, last.unrealized), total(first.wallet, first.unrealized))
-    return a.VenuePnl(
-        at=time_of(last.exchange_ns),
-        opening_wallet=text(first.wallet),
-        wallet=text(last.wallet),
-        unrealized=text(last.unrealized),
-        net=text(net),
-    )
-
-
-def results(sums: Results) -> a.ResultsAnswer:
-    """Closed round trips in figures."""
-    losses = sums.trips - sums.wins
-    return a.ResultsAnswer(
-        round_trips=sums.trips,
-        wins=sums.wins,
-        win_rate=share(sums.wins, losses),
-        gross_wins=sums.gross_wins,
-        gross_win_rate=share(sums.gross_wins, sums.trips - sums.gross_wins),
-        average_win=_mean(sums.won, sums.wins),
-        average_loss=_mean(sums.lost, losses),
-    )
-
-
-def _mean(amount: Decimal, count: int) -> str | None:
-    return text(_AVERAGE.quantize(_AVERAGE.divide(amount, count), _PLACES)) if count else None
-
-
-def hits(tally: Tally) -> a.HitsAnswer:
-    """One horizon."""
-    return a.HitsAnswer(
-        horizon_s=tally.horizon_s,
-        hits=tally.hits,
-        misses=tally.misses,
-        unchanged=tally.unchanged,
-        no_direction=tally.no_direction,
-        void=tally.void,
-        waiting=len(tally.waiting),
-        hit_rate=share(tally.hits, tally.misses),
-        signal_hits=tally.signal_hits,
-        signal_misses=tally.signal_misses,
-        signal_unchanged=tally.signal_unchanged,
-        signal_hit_rate=share(tally.signal_hits, tally.signal_misses),
-    )
-
-
-def symbol_stats(state: SymbolState) -> a.SymbolStats:
-    """Counts of one symbol."""
-    return a.SymbolStats(
-        results=results(state.results),
-        entries=state.counts,
-        predictions=state.scores.predictions,
-        predictions_unmade=state.scores.unmade,
-        hits=[hits(tally) for _, tally in sorted(state.scores.tallies.items())],
-        decisions=state.orders.decisions,
-        requests=state.orders.requests,
-        refusals=state.orders.refusals,
-        venue_rejects=state.orders.rejects,
-        order_events=state.orders.events,
-        fills=state.ledger.fills,
-        fill_repeats=state.ledger.repeats,
-    )
-
-
-def stats(core: MonitorCore, states: Mapping[str, SymbolState]) -> a.Stats:
-    """Counts of everything."""
-    return a.Stats(
-        results=results(core.results()),
-        entries=core.counts,
-        symbols={symbol: symbol_stats(state) for symbol, state in states.items()},
-    )
 
 
 def control(entry_id: str, entry: Control) -> a.ControlEntry:

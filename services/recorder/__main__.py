@@ -26,7 +26,8 @@ READ_COUNT = 512  # entries per stream and read: half a megabyte of market entri
 PACE_SECONDS = 0.1
 HEALTH_PACE_SECONDS = 1.0
 ROLL_SECONDS = 0.25
-STOP_SECONDS = 20.0  # how long a stop waits for what is left, should Redis be gone
+STOP_SECONDS = 20.0  # how long a stop may take to read what is left
+LOST_SECONDS = 3.0  # the same while Redis does not answer: long enough for one that restarts
 
 
 async def record(context: Context) -> None:
@@ -58,7 +59,8 @@ async def _lanes(context: Context, archive: Archive) -> None:
                 archive.end_due(time.monotonic())
                 _report(context, archive)
                 await sleep_unless(context.stop, ROLL_SECONDS)
-            limit.reschedule(asyncio.get_running_loop().time() + STOP_SECONDS)
+            patience = LOST_SECONDS if "redis" in context.telemetry.not_ready else STOP_SECONDS
+            limit.reschedule(asyncio.get_running_loop().time() + patience)
     except TimeoutError:
         # What was read is kept; the rest is read at the next start.
         context.log.error("stopping without the last entries: Redis does not answer")

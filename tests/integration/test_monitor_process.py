@@ -78,6 +78,15 @@ class Monitor:
                 return process
         raise AssertionError("the monitor ended before it served")
 
+    def close(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            if process.stderr is not None:
+                process.stderr.close()
+        self.redis.close()
+
     def add(self, stream: Stream, symbol: str, entry_id: str, message: Message) -> None:
         self.redis.xadd(key(self.run_id, stream, symbol), {"d": codec.encode(message)}, id=entry_id)
 
@@ -110,13 +119,7 @@ class Monitor:
 def monitor(redis_server: PrivateRedis, run_id: str) -> Iterator[Monitor]:
     made = Monitor(redis_server.url, run_id)
     yield made
-    for process in made.processes:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        if process.stderr is not None:
-            process.stderr.close()
-    made.redis.close()
+    made.close()
 
 
 def lob(n: int, bid: int) -> Lob:
@@ -350,3 +353,26 @@ def test_a_busy_port_ends_it_with_one_line(monitor: Monitor) -> None:
     assert process.returncode == 2
     assert "LOBFLOW_MONITOR_PORT: cannot listen on 127.0.0.1:" in errors
     assert "Traceback" not in errors
+
+
+def test_a_redis_that_restarts_costs_nothing_and_an_order_meanwhile_is_carried_out_later() -> None:
+    body = {"action": "halt", "who": "ann", "why": "test"}
+    with PrivateRedis() as server:
+        monitor = Monitor(server.url, "restart")
+        try:
+            monitor.start()
+            trade(monitor)
+            monitor.wait("/api/v1/stats", lambda a: a["symbols"][BTC]["fills"] == 3)
+            server.stop()
+            status, answer = monitor.ask("POST", "/api/v1/control", body)
+            assert (status, list(answer)) == (503, ["error"])
+            assert monitor.get("/api/v1/pnl")["total"]["gross"] == "0.1"
+            server.start()
+            monitor.wait("/api/v1/status", lambda a: a["trading"] == "halted")
+            for stream, entry_id, message in order(4, 1, 600_000):
+                monitor.add(stream, BTC, entry_id, message)
+            monitor.wait("/api/v1/stats", lambda a: a["symbols"][BTC]["fills"] == 4)
+            assert monitor.redis.xlen(key("restart", Stream.CONTROL)) == 1
+            assert monitor.get("/api/v1/trades")["total"] == 2
+        finally:
+            monitor.close()

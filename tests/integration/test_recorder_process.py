@@ -64,6 +64,15 @@ class Recorder:
         assert process.returncode == 0, errors
         return errors
 
+    def close(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            if process.stderr is not None:
+                process.stderr.close()
+        self.redis.close()
+
     def publish(self, symbol: str, first: int, count: int, stream: Stream = Stream.MARKET) -> None:
         pipeline = self.redis.pipeline(transaction=False)
         for n in range(first, first + count):
@@ -98,13 +107,7 @@ def wait_for(what: str, condition: object) -> None:
 def recorder(redis_server: PrivateRedis, run_id: str, tmp_path: Path) -> Iterator[Recorder]:
     made = Recorder(redis_server.url, run_id, tmp_path)
     yield made
-    for process in made.processes:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        if process.stderr is not None:
-            process.stderr.close()
-    made.redis.close()
+    made.close()
 
 
 def test_a_stop_records_everything_of_every_stream(recorder: Recorder) -> None:
@@ -201,3 +204,51 @@ def test_heartbeats_too(recorder: Recorder) -> None:
     recorder.redis.xadd(name, {"d": codec.encode(Heartbeat(1, 1, 2, 3))}, "7-0")
     recorder.stop(recorder.start())
     assert recorder.recorded(Stream.MARKET, "ETHUSDT") == recorder.streamed(Stream.MARKET, "ETHUSDT")
+
+
+@pytest.fixture
+def own_server() -> Iterator[PrivateRedis]:
+    """A Redis that a test may stop and start."""
+    with PrivateRedis() as server:
+        yield server
+
+
+@pytest.fixture
+def own_recorder(own_server: PrivateRedis, tmp_path: Path) -> Iterator[Recorder]:
+    made = Recorder(own_server.url, "restart", tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_redis_that_restarts_costs_nothing(own_server: PrivateRedis, own_recorder: Recorder) -> None:
+    process = own_recorder.start()
+    own_recorder.publish("BTCUSDT", 0, 500)
+    wait_for("a file", lambda: own_recorder.recorded(Stream.MARKET, "BTCUSDT"))
+    own_server.stop()
+    own_server.start()
+    own_recorder.publish("BTCUSDT", 500, 500)
+    own_recorder.stop(process)
+    streamed = own_recorder.streamed(Stream.MARKET, "BTCUSDT")
+    assert len(streamed) == 1000
+    assert own_recorder.recorded(Stream.MARKET, "BTCUSDT") == streamed
+
+
+def test_what_was_read_is_kept_when_redis_is_gone_at_the_stop(
+    own_server: PrivateRedis, own_recorder: Recorder
+) -> None:
+    process = own_recorder.start(record_seconds=900)
+    own_recorder.publish("BTCUSDT", 0, 100)
+    streamed = own_recorder.streamed(Stream.MARKET, "BTCUSDT")
+
+    def is_seen() -> bool:
+        health = own_recorder.health()
+        return health is not None and health.positions.get("seen market:{BTCUSDT}") == streamed[-1][0]
+
+    wait_for("the entries to be seen", is_seen)
+    own_server.stop()
+    assert process.stderr is not None
+    while "connection lost" not in process.stderr.readline():
+        assert process.poll() is None
+    process.terminate()
+    wait_for("the file", lambda: files(own_recorder.folder, "restart", Stream.MARKET, "BTCUSDT"))
+    assert own_recorder.recorded(Stream.MARKET, "BTCUSDT") == streamed

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.monitor import views
+from services.monitor import figures, views
 from services.monitor.answers import Command
 from services.monitor.control import message_of
 from services.monitor.core import MonitorCore
@@ -75,7 +75,7 @@ def test_refusals_and_rejects_are_counted_by_reason() -> None:
     core = MonitorCore((S,))
     core.handle(S, "8-0", decision(request("c1"), request("c2", "stale"), request("c3", action="cancel")))
     core.handle(S, "9-0", update("rejected", "rejected", "-2010"))
-    stats = views.stats(core, core.symbols).symbols[S]
+    stats = figures.stats(core, core.symbols).symbols[S]
     assert (stats.decisions, stats.requests) == (1, 2)
     assert (stats.refusals, stats.venue_rejects) == ({"stale": 1}, {"-2010": 1})
     assert stats.entries == {"Decision": 1, "OrderUpdate": 1}
@@ -90,7 +90,7 @@ def test_positions_are_marked_at_the_middle_of_the_newest_book() -> None:
     position = views.position(core, core.symbols[S])
     assert (position.size, position.entry_price, position.mark_price) == ("0.004", "600", "601.05")
     assert position.unrealized == "0.0042"
-    assert views.pnl(core).total.net == "0.0032"
+    assert figures.pnl(core).total.net == "0.0032"
 
 
 def test_a_one_sided_book_leaves_the_mark_where_it_was() -> None:
@@ -105,7 +105,7 @@ def test_net_of_our_fold_and_of_the_venue_stand_side_by_side() -> None:
     core = MonitorCore((S,))
     core.handle("", "1-0", Account(1, Decimal(10_000), Decimal(0), Decimal(0), ()))
     core.handle("", "2-0", Account(2, Decimal("9999.5"), Decimal("0.25"), Decimal("-0.5"), ()))
-    answer = views.pnl(core)
+    answer = figures.pnl(core)
     assert (answer.total.net, answer.total.funding) == ("-0.5", "-0.5")
     assert answer.venue is not None
     assert (answer.venue.opening_wallet, answer.venue.net) == ("10000", "-0.25")
