@@ -106,7 +106,8 @@ async def _check_not_behind(context: Context, link: Link, name: str, cursor: byt
     if parse_id(end) < parse_id(cursor):
         # A Redis that lost its last second; producers whose ids come from their input write them again.
         context.log.warning(
-            "a stream ends before its archive", extra={"with": {"key": name, "end": end, "archived": cursor}}
+            "a stream ends before its archive",
+            extra={"with": {"key": name, "end": end.decode(), "archived": cursor.decode()}},
         )
 
 
