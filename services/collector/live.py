@@ -50,18 +50,19 @@ class Live:
         self._clock_ns = max(self._clock_ns, time.time_ns())
         return self._clock_ns
 
-    def _message(self, what: str, message: bytes) -> None:
+    def _message(self, what: str, message: bytes) -> bool:
         received_ns = time.monotonic_ns()
         try:
             envelope = open_envelope(message)
             if envelope.stream is None:
-                return  # the answer to a request of ours
+                return False  # the answer to a request of ours
             outputs = self._core.frame(self._now_ns(), envelope.stream, bytes(envelope.data))
         except BadFrame as error:
             self._bad.put_nowait((f"{what} socket: {error}", message))
-            return
+            return False
         self._context.telemetry.not_ready.pop(what, None)
         self._publisher.take(outputs, received_ns)
+        return bool(outputs)
 
     def _lost(self, what: str, reason: str) -> None:
         self._context.telemetry.not_ready[what] = reason

@@ -41,11 +41,12 @@ async def listen(
     route: Route,
     stop: asyncio.Event,
     log: logging.Logger,
-    on_message: Callable[[str, bytes], None],
+    on_message: Callable[[str, bytes], bool],
     on_lost: Callable[[str, str], None],
 ) -> None:
     """Keep one socket open until stopped; `on_message(what, bytes)` for each message, `on_lost(what, reason)`
-    after each loss."""
+    after each loss. Where `on_message` says that something is to be published, other tasks get their turn
+    before the next message: a burst must not hold it back."""
     attempt = 0
     while not stop.is_set():
         try:
@@ -56,7 +57,8 @@ async def listen(
                 closer = asyncio.create_task(_close_at(stop, socket.close))
                 try:
                     while True:
-                        on_message(route.what, await socket.recv(decode=False))
+                        if on_message(route.what, await socket.recv(decode=False)):
+                            await asyncio.sleep(0)
                 finally:
                     closer.cancel()
         except InvalidURI as error:
