@@ -25,7 +25,6 @@ from research.dataset import load
 from research.export import save
 from research.train import train_horizons
 from services.venue.recording import scan
-from shared import bus
 from shared.bus import Link
 from shared.errors import LobflowError
 from shared.streams import Stream, key
@@ -34,6 +33,7 @@ HOPS = ("received", "collector", "features", "model", "decided", "sent")
 ORDER_BYTES = 460  # a signed POST of this trader, headers included
 OFFSET_MS = 25  # half the interval of the recorded diffs
 START_SECONDS = 90.0
+WARM_ORDERS = 100  # the first of each are not measured
 
 
 @dataclass(frozen=True)
@@ -124,14 +124,17 @@ async def _measure(
         for service in SERVICES:
             await processes.start(service)
         decisions = key("bench", Stream.DECISIONS, symbol)
-        await _until(lambda: _count(link, decisions, 20), processes, START_SECONDS, "the first orders")
+        await _until(
+            lambda: _count(link, decisions, WARM_ORDERS), processes, START_SECONDS, "the first orders"
+        )
         sizes = [await _size(link, name) for name in stream_keys("bench", (symbol,))[:4]]
         url = f"{sockets}/public/stream?streams={symbol.lower()}@depth@100ms"
         sink_port = sink.sockets[0].getsockname()[1]
         relays = await _start_relays(folder, redis.url, sizes, url, sink_port)
         before = await _length(link, decisions)
-        while (done := await _length(link, decisions) - before) < plan.orders:
-            progress("measuring", done / plan.orders)
+        target = plan.orders + 2 * WARM_ORDERS
+        while (done := min(await _length(link, decisions) - before, await _length(link, "relay:3"))) < target:
+            progress("measuring", done / target)
             if processes.failed.done():
                 processes.failed.result()
             if any(relay.returncode is not None for relay in relays):
@@ -145,8 +148,8 @@ async def _measure(
         await processes.stop()
         sink.close()
         await link.close()
-    system = percentiles(read_stamps(folder, "system.*"), HOPS, 100)
-    relay_figures = percentiles(read_stamps(folder, "relay.*"), HOPS, 100)
+    system = percentiles(read_stamps(folder, "system.*"), HOPS, WARM_ORDERS)
+    relay_figures = percentiles(read_stamps(folder, "relay.*"), HOPS, WARM_ORDERS)
     return {
         "bench": "tick-to-order",
         "file": plan.file.name,
@@ -207,6 +210,6 @@ async def _count(link: Link, name: str, at_least: int) -> bool:
 
 async def _size(link: Link, name: str) -> int:
     """The median size of the newest entries, of the kind that is on the path (the largest: `Lob`s)."""
-    rows = await bus.span(link, name, "-", "+", 500)
-    sizes = sorted(len(data) for _, data in rows)
-    return max(sizes) if "market" in name else sizes[len(sizes) // 2]
+    rows = await link.call("XREVRANGE", name, "+", "-", "COUNT", 50)
+    sizes = sorted(len(fields[1]) for _, fields in rows)
+    return int(max(sizes) if "market" in name else sizes[len(sizes) // 2])

@@ -51,6 +51,7 @@ class Context:
         self.owned: list[str] = []  # keys that this service writes and trims
         self._links: list[Link] = []
         self._parking: Link | None = None
+        self._parking_turn = asyncio.Lock()  # tasks of several symbols may park at once
 
     def key(self, stream: Stream, symbol: str = "") -> str:
         """The Redis key of a stream in this run."""
@@ -68,10 +69,13 @@ class Context:
         self.log.warning(
             "parked: %s", reason, extra={"with": {"bytes": len(data), "begins": repr(data[:80])}}
         )
-        if self._parking is None:
-            self._parking = await self.link()
         name = parked_key(self.settings.run_id, self.service)
-        await self._parking.call("XADD", name, "MAXLEN", "~", PARKED_LIMIT, "*", "reason", reason, "d", data)
+        async with self._parking_turn:
+            if self._parking is None:
+                self._parking = await self.link()
+            await self._parking.call(
+                "XADD", name, "MAXLEN", "~", PARKED_LIMIT, "*", "reason", reason, "d", data
+            )
 
     def health(self, state: str) -> Health:
         """This instance's health now."""

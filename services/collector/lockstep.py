@@ -44,12 +44,12 @@ class Lockstep:
             ]
         )
 
-    def _message(self, what: str, message: bytes) -> None:
+    def _message(self, what: str, message: bytes) -> bool:
         try:
             envelope = open_envelope(message)
         except BadFrame as error:  # its place in the order is lost with it, but it changes nothing
             self._bad.append((f"{what} socket: {error}", message))
-            return
+            return False
         if isinstance(envelope.replay, dict):
             for seq, market_ns in envelope.replay.values():
                 self._merge.watermark(what, seq, market_ns)
@@ -61,6 +61,7 @@ class Lockstep:
             raise BadInput(
                 "the venue does not run in lockstep, but LOBFLOW_LOCKSTEP is set for the collector"
             )
+        return False
 
     def _lost(self, what: str, reason: str) -> None:
         """A venue that is starting is waited for; once the replay has begun nothing can be made good."""
