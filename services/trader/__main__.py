@@ -114,8 +114,9 @@ async def _reach(context: Context, gateway: Gateway) -> None:
             await gateway.sync_clock()
             await gateway.warm()
         except VenueError as error:
+            if "venue" not in context.telemetry.not_ready:
+                context.log.warning("waiting for the trading venue: %s", error)
             context.telemetry.not_ready["venue"] = str(error)
-            context.log.warning("waiting for the trading venue: %s", error)
             await sleep_unless(context.stop, 1.0)
         else:
             context.telemetry.not_ready.pop("venue", None)

@@ -15,6 +15,7 @@ within `REPEAT_MS`, unless something was sent in between. The memory of it is th
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import msgspec
 
@@ -22,7 +23,7 @@ from services.trader import risk, strategy
 from services.trader.facts import Fact
 from services.trader.identity import Identity, next_id
 from services.trader.instrument import Instrument
-from services.trader.orders import Orders
+from services.trader.orders import Order, Orders
 from services.trader.position import Position
 from services.trader.risk import Approved, Exposure, Limits, Refused
 from services.trader.stamping import executions_of
@@ -217,7 +218,7 @@ class TraderCore:
             last_side=self._last_side,
         )
         if stream == "shutdown":
-            wants = self._cancels(view.now_ms)
+            wants = self._cancels(view.now_ms, self.orders.live.values())
         elif self.mode == risk.FLATTENING:
             wants = self._flatten(view)
         else:
@@ -225,13 +226,16 @@ class TraderCore:
         return self._decision(f"{stream}/{entry_id}", wants) if wants else None
 
     def _flatten(self, view: View) -> tuple[Want, ...]:
-        """Cancel everything; once nothing is under way, close what is held."""
-        return self._cancels(view.now_ms) if self.orders.live else strategy.close("flatten", view)
+        """Cancel what opens; once nothing is under way, close what is held. What closes may go on."""
+        if self.orders.live:
+            opening = [order for order in self.orders.live.values() if not order.is_reduce_only]
+            return self._cancels(view.now_ms, opening)
+        return strategy.close("flatten", view)
 
-    def _cancels(self, now_ms: int) -> tuple[Want, ...]:
+    def _cancels(self, now_ms: int, orders: Iterable[Order]) -> tuple[Want, ...]:
         return tuple(
             Want("cancel", client_id=order.client_id)
-            for order in self.orders.live.values()
+            for order in orders
             if order.cancel_ms is None or now_ms - order.cancel_ms >= RECANCEL_MS
         )
 

@@ -208,6 +208,7 @@ def test_flatten_cancels_then_closes_then_stays_halted() -> None:
     (close,) = run.person(Flatten(0, "me", "enough"))
     assert close.decision.requests[0].purpose == "flatten"
     assert close.decision.cause == f"control/{T0}-0"
+    assert run.beat(50) == []  # what closes is not canceled
     run.fill(close)
     assert run.core.position.lots == 0
     assert run.predict(100, 9.0) == []
