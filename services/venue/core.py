@@ -99,8 +99,10 @@ class Exchange:
         if order.is_open:
             if request.kind == "MARKET":
                 self._end(order, EXPIRED, now_ns, MARKET_REST)
-            elif request.time_in_force == "IOC" or not self._allowed(order):
+            elif request.time_in_force == "IOC":
                 self._end(order, EXPIRED, now_ns, IOC_REST)
+            elif not self._allowed(order):
+                self._end(order, EXPIRED, now_ns, NOT_REDUCING)
             else:
                 engine.rest(order)
         return order

@@ -3,7 +3,8 @@
 A taker walks the displayed sizes; what it took of a level is remembered until a diff touches that level, so
 the same displayed size is not taken twice. A resting order waits behind all that is displayed at its price on
 arrival. Only trades at its price move it forward, although never behind more than is displayed; a trade
-beyond its price fills it whole. Cancels ahead of it are taken to be behind it (the cautious assumption).
+beyond its price fills it whole. Cancels are taken to be behind it (the cautious assumption). A book that
+moves through its price without a trade fills nothing, and our orders never meet each other.
 """
 
 from __future__ import annotations

@@ -68,15 +68,20 @@ def scan(files: Sequence[Path]) -> dict[str, Instrument]:
     }
 
 
-def timeline(files: Sequence[Path], instruments: dict[str, Instrument]) -> Iterator[Event]:
+def timeline(
+    files: Sequence[Path], instruments: dict[str, Instrument], left_out: dict[str, int] | None = None
+) -> Iterator[Event]:
     """All events in order of `recv_ns` (ties: order of files, then of lines), `seq` from 1 without a gap.
 
-    `instruments` is what `scan` returned for the same files. Single trades come as aggTrades.
+    `instruments` is what `scan` returned for the same files. Single trades come as aggTrades; `left_out` is
+    told, per symbol, how many of them belonged to none.
     """
     tapes = {symbol: Tape(symbol) for symbol in instruments}
     merged = heapq.merge(*(read(path) for path in files), key=lambda line: line[0])
     for seq, line in enumerate(_aggregated(merged, tapes), 1):
         yield Event(seq, *line)
+    if left_out is not None:
+        left_out.update({symbol: tape.left_out for symbol, tape in tapes.items()})
 
 
 def _aggregated(lines: Iterator[Line], tapes: dict[str, Tape]) -> Iterator[Line]:

@@ -42,7 +42,8 @@ class Venue:
         self._log = log
         hub = Hub(settings.lockstep, settings.venue_latency_ms * MS, log)
         exchange = Exchange(instruments, settings.venue_balance)
-        events = timeline(settings.venue_files, instruments)
+        self.left_out: dict[str, int] = {}  # trades that belong to no aggTrade; known at the end
+        events = timeline(settings.venue_files, instruments, self.left_out)
         self.replay = Replay(exchange, events, hub, settings, time.monotonic)
         keys = ListenKeys(lambda: secrets.token_hex(32))
         replay = self.replay
@@ -70,6 +71,8 @@ class Venue:
         finally:
             await self.replay.hub.close()
             await server.cleanup()
+            played = {"frames": self.replay.frames, "trades_left_out": self.left_out}
+            self._log.info("the venue stops", extra={"with": played})
 
     async def _upkeep(self) -> None:
         while True:

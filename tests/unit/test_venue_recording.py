@@ -60,7 +60,9 @@ def test_trades_close_into_aggregates_by_price_side_and_time(tmp_path: Path) -> 
         (500, trade(500, "100.2", "2", True)),
     ]
     path = written(tmp_path / "r", rows)
-    events = list(timeline([path], scan([path])))
+    left_out: dict[str, int] = {}
+    events = list(timeline([path], scan([path]), left_out))
+    assert left_out == {"BTCUSDT": 2}
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     found = [(event.kind, (event.recv_ns - T0) // MS) for event in events]
     assert found == [
