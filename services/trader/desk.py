@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from services.trader.account import AccountBook
 from services.trader.answers import CANCEL_UNKNOWN, Outcome, placed
@@ -28,6 +29,16 @@ from shared.streams import ZERO_ID, Stream
 BACKLOG_LIMIT = 20_000  # market entries held while something else is waited for
 RESOLVE_SECONDS = (0.1, 0.2, 0.5, 1.0)
 RESOLVE_MARGIN_MS = 1_000  # after recvWindow: no request can be accepted any more
+
+
+class Send(NamedTuple):
+    """A request that is sent once its decision is written."""
+
+    work: Callable[[str, Approved, str, dict[str, str]], Awaitable[None]]
+    name: str
+    approved: Approved
+    cause: str  # the id of the entry it was decided at
+    extra: dict[str, str]
 
 
 class Desk:
@@ -106,21 +117,29 @@ class Desk:
         self._is_idle.clear()
         try:
             while True:
-                while (step := self.merge.pop()) is not None:
-                    decided, executions = self._fold(step.kind, step.entry_id, step.what)
-                    if executions:
-                        await bus.publish(self._link, self._executions, executions)
-                        self._counters["executions"] += len(executions)
-                    if step.kind == "account":
-                        await self.publish_account()
-                    if decided:
-                        await self._carry_out(decided)
+                await self._fold_all()
                 text = self.merge.cursor()
                 if text is None:
                     return
                 await self._tell(text)
         finally:
             self._is_idle.set()
+
+    async def _fold_all(self) -> None:
+        """Fold what there is, write what came of it, then send: a round trip per stream, not per entry."""
+        merge, executions, decided, sends = self.merge, list[bus.Entry](), list[Decided](), list[Send]()
+        while (step := merge.pop()) is not None:
+            made, found = self._fold(step.kind, step.entry_id, step.what)
+            executions += found
+            decided += made
+            for one in made:  # the merge must know of a request before it gives out anything more
+                sends += [self._to_send(one, approved) for approved in one.approved]
+            if step.kind == "account":
+                await self._publish_executions(executions)
+                await self.publish_account()
+        await self._publish_executions(executions)
+        if decided:
+            await self._carry_out(decided, sends)
 
     def _fold(self, kind: str, entry_id: str, what: object) -> tuple[list[Decided], list[bus.Entry]]:
         core = self.core
@@ -149,22 +168,33 @@ class Desk:
         name = type(execution).__name__.lower()
         self._counters[f"{name}s" if name != "reconciled" else name] += 1
 
-    async def _carry_out(self, decided: Sequence[Decided]) -> None:
+    async def _publish_executions(self, executions: list[bus.Entry]) -> None:
+        if executions:
+            await bus.publish(self._link, self._executions, executions)
+            self._counters["executions"] += len(executions)
+            executions.clear()
+
+    def _to_send(self, made: Decided, approved: Approved) -> Send:
+        is_cancel = approved.request.action == "cancel"
+        name = ("cancel:" if is_cancel else "") + approved.request.client_id
+        cause = made.decision.cause.partition("/")[2]
+        return Send(
+            self._cancel if is_cancel else self._place, name, approved, cause, self.merge.sending(name)
+        )
+
+    async def _carry_out(self, decided: Sequence[Decided], sends: Sequence[Send]) -> None:
         """Write the decisions, then send what they approved, each request in a task of its own."""
         entries = [(made.entry_id.encode(), codec.encode(made.decision)) for made in decided]
         await bus.publish(self._link, self._decisions, entries)
+        if self._stamps:
+            for made in decided:
+                self._stamps.mark("decided", made.decision.cause.partition("/")[2])
+        for send in sends:
+            self.spawn(send.work(send.name, send.approved, send.cause, send.extra))
         self._counters["decisions"] += len(decided)
-        for made in decided:
-            cause = made.decision.cause.partition("/")[2]
-            if self._stamps:
-                self._stamps.mark("decided", cause)
-            self._counters["refused"] += len(made.decision.requests) - len(made.approved)
-            for approved in made.approved:
-                is_cancel = approved.request.action == "cancel"
-                name = ("cancel:" if is_cancel else "") + approved.request.client_id
-                extra = self.merge.sending(name)
-                send = self._cancel if is_cancel else self._place
-                self.spawn(send(name, approved, cause, extra))
+        self._counters["refused"] += sum(
+            bool(one.refusal) for made in decided for one in made.decision.requests
+        )
 
     async def publish_account(self) -> None:
         """Write the account as it stands, where this desk keeps it."""

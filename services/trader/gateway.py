@@ -54,6 +54,7 @@ class Gateway:
             timeout=aiohttp.ClientTimeout(total=seconds),
             trace_configs=[_tracing(stamps)] if stamps else [],
             auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept-Encoding", "Content-Type"),
         )
 
