@@ -248,8 +248,6 @@ async def _behind(replay: Replay, link: Link) -> list[str]:
         last = (await bus.last_id(link, name)).decode()
         label = name.removeprefix(replay.run_id + ":")
         for service, report in healths.items():
-            if service == "monitor" and f":{Stream.FEATURES.label}:" in name:
-                continue  # it shows no features and reads none
             position = report.positions if report else {}
             seen = position.get(f"seen {label}", position.get(label, "0-0"))
             if parse_id(seen) < parse_id(last):

@@ -67,7 +67,9 @@ def replay(
     period: Annotated[
         int, typer.Option(help="Seconds a position is held, and the horizon that is traded: 5, 10, 15.")
     ] = 10,
-    latency_ms: Annotated[int, typer.Option(help="Modelled one-way latency to the venue.", min=100)] = 100,
+    latency_ms: Annotated[
+        int, typer.Option(help="Modelled one-way latency to the venue.", min=100, max=450)
+    ] = 100,
     port: Annotated[
         int | None, typer.Option(help="REST port; default 8000 with a speed, else any free one.")
     ] = None,
@@ -103,10 +105,10 @@ def replay(
     ) as progress:  # fmt: skip
         task = progress.add_task("starting", total=1.0, what="")
 
-        async def watch(state: Replay) -> None:
+        async def _watch(state: Replay) -> None:
             _update(progress, task, state)
 
-        result = asyncio.run(run(options, watch))
+        result = asyncio.run(run(options, _watch))
         progress.update(task, description="reading what was recorded", what="")
         report = build(options, result)
     _show(console, report, result, out)

@@ -7,12 +7,12 @@ in lockstep; a test holds the two together.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 
 from services.collector.core import CollectorCore
 from services.collector.feed import Out, Output
-from services.venue.recording import Event, scan, timeline
+from services.venue.recording import scan, timeline
 from shared.errors import BadFrame
 from shared.messages import Message
 from shared.units import SECOND
@@ -23,22 +23,17 @@ TAIL_NS = SECOND  # market time goes on for a second after the last frame, as in
 def market_entries(
     files: Sequence[Path],
     counts: MutableMapping[str, int] | None = None,
-    on_event: Callable[[Event], None] | None = None,
 ) -> Iterator[tuple[str, str, Message]]:
     """(symbol, entry id, message) of all symbols in `files`, several files being one capture in sequence.
 
-    `counts` receives the collector's totals (frames, gaps, crossed, bbo_checked, bbo_agree, parked, ...);
-    `on_event` is called with each event, for progress. Raises BadInput for files that cannot be replayed.
+    `counts` receives the collector's totals (frames, gaps, crossed, bbo_checked, bbo_agree, parked,
+    ...). Raises BadInput for files that cannot be replayed.
     """
     counts = defaultdict(int) if counts is None else counts
     instruments = scan(files)
     core = CollectorCore({symbol: row.scale for symbol, row in instruments.items()}, counts)
     wanted: set[str] = set()
-    last_ns = 0
     for event in timeline(files, instruments):
-        last_ns = event.recv_ns
-        if on_event is not None:
-            on_event(event)
         if event.kind == "snapshot" and event.symbol not in wanted:
             continue
         try:
@@ -57,7 +52,7 @@ def market_entries(
                 wanted.add(output.symbol)
             else:  # no later snapshot in the recording: as when the venue answers that it has none
                 core.snapshot_failed(event.recv_ns, output.symbol)
-    yield from _entries(core.tick(last_ns + TAIL_NS))
+    yield from _entries(core.tick(max(row.last_ns for row in instruments.values()) + TAIL_NS))
 
 
 def _entries(outputs: list[Output]) -> Iterator[tuple[str, str, Message]]:

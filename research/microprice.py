@@ -70,8 +70,8 @@ def adjustment(quotes: Quotes) -> Floats:
     np.add.at(moves, (before[change != 0], after[change != 0]), 1.0)
     np.add.at(drift, before, change.astype(np.float64))
     seen = np.maximum(1.0, np.bincount(before, minlength=STATES).astype(np.float64))
-    # A class of states that the mid was never seen to leave makes the system singular: it has no estimate, and
-    # least squares gives it the smallest.
+    # A class of states that the mid was never seen to leave makes the system singular: it has no estimate,
+    # and least squares gives it the smallest.
     system = np.eye(STATES) - stays / seen[:, None]
     until_change = np.linalg.pinv(system)
     first = until_change @ (drift / seen)

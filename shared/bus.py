@@ -25,6 +25,7 @@ from shared.streams import ZERO_ID, parse_id
 
 Entry = tuple[bytes, bytes]  # (id, the bytes of field `d`)
 ANSWER_SECONDS = 10.0  # on top of any BLOCK: a server that says nothing for so long is taken for lost
+STOPPING_SECONDS = 3.0
 BACKOFF_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 LOST = (RedisConnectionError, RedisTimeoutError, OSError)
 
@@ -33,11 +34,18 @@ class Link:
     """One connection. Not for concurrent use: each task opens its own.
 
     `on_state(True | False)` is called when the connection is made or lost. A read must never be canceled
-    (the reply would meet the next command); stop by letting BLOCK run out.
+    (the reply would meet the next command); stop by letting BLOCK run out. Once `stop` is set a lost
+    connection is tried for `STOPPING_SECONDS` more and then raises BusError: a service can end without Redis.
     """
 
-    def __init__(self, url: str, on_state: Callable[[bool], None] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        on_state: Callable[[bool], None] | None = None,
+        stop: asyncio.Event | None = None,
+    ) -> None:
         self.url = url
+        self._stop = stop or asyncio.Event()
         self._on_state = on_state or (lambda is_up: None)
         try:
             self._pool = ConnectionPool.from_url(
@@ -73,10 +81,15 @@ class Link:
     async def pipeline(self, commands: Sequence[tuple[Any, ...]], wait: float = ANSWER_SECONDS) -> list[Any]:
         """The answers of several commands sent at once; error answers are values. Sent again after a loss."""
         attempt = 0
+        give_up = float("inf")
         while True:
             try:
                 return await self._round(commands, wait)
-            except LOST:
+            except LOST as error:
+                now = asyncio.get_running_loop().time()
+                give_up = min(give_up, now + STOPPING_SECONDS) if self._stop.is_set() else float("inf")
+                if now >= give_up:
+                    raise BusError(f"stopping without Redis at {shown(self.url)}: {error}") from error
                 if self._is_up:
                     self._is_up = False
                     self._on_state(False)

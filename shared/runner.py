@@ -59,7 +59,7 @@ class Context:
 
     async def link(self) -> Link:
         """A connection of its own for one task; closed at the end."""
-        link = Link(self.settings.redis_url, self.telemetry.bus_state)
+        link = Link(self.settings.redis_url, self.telemetry.bus_state, self.stop)
         self._links.append(link)
         return await link.open(self.settings.redis_start_seconds)
 

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     venue_port: int = Field(8080, ge=0, le=65535)
     venue_files: Annotated[tuple[Path, ...], NoDecode] = ()
     venue_speed: float = Field(0.0, ge=0, description="market seconds per second; 0 is as fast as it goes")
-    venue_latency_ms: int = Field(100, ge=100, description="modelled one-way latency of orders and answers")
+    venue_latency_ms: int = Field(100, ge=100, le=450, description="modelled one-way latency to the venue")
     venue_limits: bool = Field(True, description="apply the venue's order-rate and weight limits")
     venue_balance: Decimal = Field(Decimal(10_000), gt=0, description="opening wallet balance, USDT")
 

@@ -38,10 +38,13 @@ SYMBOL_CLOSED = Refusal(-4140, "Invalid symbol status for opening position.")
 class Exchange:
     """All symbols of a recording and one account."""
 
-    def __init__(self, instruments: Mapping[str, Instrument], opening: Decimal) -> None:
+    def __init__(
+        self, instruments: Mapping[str, Instrument], opening: Decimal, closes_ns: int | None = None
+    ) -> None:
         self.instruments = dict(instruments)
         self.markets = {symbol: Market(row) for symbol, row in self.instruments.items()}
         self.engines = {symbol: Engine(market.book) for symbol, market in self.markets.items()}
+        self.closes_ns = closes_ns  # no order takes effect later
         self.account = Account(opening)
         self.orders: dict[int, Order] = {}  # every order ever accepted, by id
         self.fills: list[Fill] = []  # in order of trade id, which counts from 1
@@ -82,7 +85,8 @@ class Exchange:
         """Accept an order and let it take what it can, or refuse it without a record."""
         market, engine = self.markets[request.symbol], self.engines[request.symbol]
         mark = market.mark
-        if not market.is_whole or mark is None:
+        is_over = self.closes_ns is not None and now_ns > self.closes_ns
+        if not market.is_whole or mark is None or is_over:
             return SYMBOL_CLOSED
         limit_ticks = self._limit(request, market.scale, mark)
         refusal = self._check(request, mark) or self._check_book(request, engine, limit_ticks)

@@ -108,11 +108,12 @@ def _earliest(tapes: dict[str, Tape]) -> int | None:
     return min((tape.due_ns for tape in tapes.values() if tape.due_ns is not None), default=None)
 
 
-def _due(tapes: dict[str, Tape], now_ns: int | None) -> list[Line]:
+def _due(tapes: dict[str, Tape], now_ns: int | None) -> Iterator[Line]:
     """What timers close up to `now_ns` (None: all of it), by time and then by symbol."""
-    timers = sorted((tape.due_ns, name) for name, tape in tapes.items() if tape.due_ns is not None)
-    return [
-        Line(due_ns, name, "aggTrade", tapes[name].close())
-        for due_ns, name in timers
-        if now_ns is None or due_ns <= now_ns
-    ]
+    while True:
+        due = min(
+            ((tape.due_ns, name) for name, tape in tapes.items() if tape.due_ns is not None), default=None
+        )
+        if due is None or (now_ns is not None and due[0] > now_ns):
+            return
+        yield Line(due[0], due[1], "aggTrade", tapes[due[1]].close())

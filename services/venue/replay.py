@@ -21,7 +21,10 @@ from services.venue.recording import Event
 from shared.settings import Settings
 from shared.units import MS, SECOND
 
-AFTERMATH_NS = SECOND  # market time after the last frame, so that what is under way ends
+# Market time after the last frame: orders are refused, what is under way is delivered. Longer than two of the
+# longest latencies, so that everything that took effect reaches the trader.
+AFTERMATH_NS = SECOND
+HEARTBEAT_NS = 100 * MS  # the trader's last entry is at most so much before the end
 BATCH = 256  # events between two sends
 STOP_SECONDS = 0.5  # how long a stop may go unnoticed
 IDLE_SECONDS = 0.005  # real time between two looks at the clock, where the pace is held to it
@@ -55,6 +58,7 @@ class Replay:
         self.exchange = exchange
         self.hub = hub
         self.state = "waiting"  # waiting | running | finished
+        self.is_over = False  # market time has come to its end; finished once the trader has, too
         self.start_ns = min(row.first_ns for row in rows.values())
         self.end_ns = max(row.last_ns for row in rows.values()) + AFTERMATH_NS
         self.market_ns = self.start_ns
@@ -155,7 +159,9 @@ class Replay:
             else:
                 self.market_ns = limit_ns
                 if is_end:
-                    self.state = "finished"
+                    self.is_over = True
+                    if not self.lockstep or self.cursors.floor_ns > self.end_ns - HEARTBEAT_NS:
+                        self.state = "finished"
                 self._settle()
                 return False
         self._settle()
@@ -181,8 +187,7 @@ class Replay:
         for at_ns, payload in self.exchange.take_events():
             self._user_events += 1
             self.hub.tell(payload, self._user_events, at_ns + self.latency_ns)
-        is_over = self.state == "finished"
-        while self._answers and (is_over or self._answers[0][0] <= self.market_ns):
+        while self._answers and (self.is_over or self._answers[0][0] <= self.market_ns):
             _, _, done, result = heapq.heappop(self._answers)
             _answer(done, result)
 
@@ -190,7 +195,7 @@ class Replay:
         self._settle()
         is_still = self._next is None or self._next.recv_ns > self.market_ns
         if is_still and self.state != "waiting":
-            self.hub.mark(self._seq, self.market_ns, self.state == "finished")
+            self.hub.mark(self._seq, self.market_ns, self.is_over)
         await self.hub.flush(self.market_ns)
         async with self._advanced:
             self._advanced.notify_all()

@@ -41,7 +41,8 @@ class Venue:
         self._settings = settings
         self._log = log
         hub = Hub(settings.lockstep, settings.venue_latency_ms * MS, log)
-        exchange = Exchange(instruments, settings.venue_balance)
+        closes_ns = max(row.last_ns for row in instruments.values())
+        exchange = Exchange(instruments, settings.venue_balance, closes_ns)
         self.left_out: dict[str, int] = {}  # trades that belong to no aggTrade; known at the end
         events = timeline(settings.venue_files, instruments, self.left_out)
         self.replay = Replay(exchange, events, hub, settings, time.monotonic)

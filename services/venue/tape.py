@@ -1,8 +1,9 @@
 """Single trades to aggTrades, by the venue's rule: same taker side, same price, within 100 ms of the first.
 
-Recordings made before aggTrade was taken hold `@trade` frames. The aggregate is known when it closes: at the
-trade that does not fit, or 100 ms after its first trade was received. Trades of the insurance fund and of
-auto-deleveraging (`X` is not MARKET) and trades of nothing (price or quantity 0) are left out.
+Recordings made before aggTrade was taken hold `@trade` frames. Several aggregates are under way at once, one
+for each side and price. One is known when it closes: 100 ms after its first trade was received, or at the
+trade of its side and price that comes too late for it. Trades of the insurance fund and of auto-deleveraging
+(`X` is not MARKET) and trades of nothing (price or quantity 0) are left out.
 """
 
 from __future__ import annotations
@@ -26,49 +27,59 @@ class Trade(msgspec.Struct, frozen=True):
     X: str = "MARKET"
 
 
+class _Open(msgspec.Struct):
+    """One aggregate under way."""
+
+    first: Trade
+    last_id: int
+    quantity_e9: int
+    due_ns: int  # when a timer closes it
+
+
 class Tape:
-    """The aggTrade under way of one symbol."""
+    """The aggTrades under way of one symbol."""
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
-        self.due_ns: int | None = None  # when a timer closes what is under way; None while nothing is
         self.left_out = 0  # trades that belong to no aggTrade
         self._next_id = 1
-        self._first: Trade | None = None
-        self._last_trade_id = 0
-        self._quantity_e9 = 0
+        self._open: dict[tuple[bool, str], _Open] = {}  # by side and price; the earliest due comes first
+
+    @property
+    def due_ns(self) -> int | None:
+        """When a timer closes the oldest aggregate under way; None while there is none."""
+        return next((one.due_ns for one in self._open.values()), None)
 
     def add(self, trade: Trade, recv_ns: int) -> bytes | None:
         """Take one trade. Returns the aggTrade it closes, as the JSON of its `data`, or None.
 
-        Call `close` first where `due_ns` is at or before `recv_ns`. Raises BadFrame for bad text.
+        Call `close` first as often as `due_ns` is at or before `recv_ns`. Raises BadFrame for bad text.
         """
         price_e9, quantity_e9 = e9(trade.p), e9(trade.q)
         if trade.X != "MARKET" or not price_e9 or not quantity_e9:
             self.left_out += 1
             return None
-        first = self._first
-        if first is not None and trade.m == first.m and trade.p == first.p and trade.T - first.T <= WINDOW_MS:
-            self._last_trade_id = trade.t
-            self._quantity_e9 += quantity_e9
+        side_and_price = (trade.m, trade.p)
+        one = self._open.get(side_and_price)
+        if one is not None and trade.T - one.first.T < WINDOW_MS:
+            one.last_id = trade.t
+            one.quantity_e9 += quantity_e9
             return None
-        closed = None if first is None else self.close(trade.E)
-        self._first, self._last_trade_id, self._quantity_e9 = trade, trade.t, quantity_e9
-        self.due_ns = recv_ns + WINDOW_MS * MS
+        closed = None if one is None else self._text(self._open.pop(side_and_price), trade.E)
+        self._open[side_and_price] = _Open(trade, trade.t, quantity_e9, recv_ns + WINDOW_MS * MS)
         return closed
 
-    def close(self, event_ms: int | None = None) -> bytes:
-        """End the aggTrade under way and return it; `event_ms` is by default the end of its window."""
-        first = self._first
-        if first is None:
-            raise RuntimeError(f"{self.symbol}: no aggTrade is under way")
-        quantity = e9_text(self._quantity_e9)
-        event_ms = first.E + WINDOW_MS if event_ms is None else event_ms
+    def close(self) -> bytes:
+        """End the oldest aggregate under way and return it; its event time is the end of its window."""
+        one = self._open.pop(next(iter(self._open)))
+        return self._text(one, one.first.E + WINDOW_MS)
+
+    def _text(self, one: _Open, event_ms: int) -> bytes:
+        first, quantity = one.first, e9_text(one.quantity_e9)
         text = (
             f'{{"e":"aggTrade","E":{event_ms},"s":"{self.symbol}","a":{self._next_id},"p":"{first.p}",'
-            f'"q":"{quantity}","nq":"{quantity}","f":{first.t},"l":{self._last_trade_id},"T":{first.T},'
+            f'"q":"{quantity}","nq":"{quantity}","f":{first.t},"l":{one.last_id},"T":{first.T},'
             f'"m":{"true" if first.m else "false"},"st":1}}'
         )
         self._next_id += 1
-        self._first, self.due_ns = None, None
         return text.encode()

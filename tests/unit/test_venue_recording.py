@@ -66,10 +66,11 @@ def test_trades_close_into_aggregates_by_price_side_and_time(tmp_path: Path) -> 
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     found = [(event.kind, (event.recv_ns - T0) // MS) for event in events]
     assert found == [
-        ("snapshot", 0), ("aggTrade", 50), ("depth", 55), ("aggTrade", 150), ("depth", 150), ("aggTrade", 600)
+        ("snapshot", 0), ("depth", 55), ("aggTrade", 110),
+        ("aggTrade", 150), ("depth", 150), ("aggTrade", 600),
     ]  # fmt: skip
     first, second, third = (msgspec.json.decode(event.data) for event in events if event.kind == "aggTrade")
-    assert (first["q"], first["f"], first["l"], first["T"], first["E"]) == ("0.75", 10, 20, 10, 50)
+    assert (first["q"], first["f"], first["l"], first["T"], first["E"]) == ("0.75", 10, 20, 10, 110)
     assert (second["a"], second["E"], third["a"], third["m"]) == (2, 150, 3, True)
 
 
@@ -77,9 +78,32 @@ def test_tape_splits_at_the_window() -> None:
     tape = Tape("S")
     rows = [Trade(ms, ms, ms, "1", "1", False) for ms in (0, 100, 101)]
     closed = [tape.add(row, row.T * MS) for row in rows]
-    assert closed[:2] == [None, None]
-    assert closed[2] is not None
+    assert [one is not None for one in closed] == [False, True, False]
     assert tape.left_out == 0
+
+
+def test_prices_and_sides_between_do_not_close_an_aggregate() -> None:
+    tape = Tape("S")
+    for n, (price, is_sell) in enumerate([("1", False), ("2", False), ("1", True), ("1", False)]):
+        assert tape.add(Trade(n, n, n, price, "1", is_sell), n * MS) is None
+    first, second, third = (msgspec.json.decode(tape.close()) for _ in range(3))
+    assert (first["p"], first["q"], first["l"], first["m"]) == ("1", "2", 3, False)
+    assert (second["p"], third["m"]) == ("2", True)
+    assert tape.due_ns is None
+
+
+@pytest.mark.recorded
+@pytest.mark.parametrize(("name", "orders", "mean"), [("btc", 1531, 0.817), ("eth", 1206, 4.11)])
+def test_taker_buys_of_the_recordings_are_those_that_were_measured(
+    request: pytest.FixtureRequest, name: str, orders: int, mean: float
+) -> None:
+    path = request.getfixturevalue(name)
+    buys: dict[int, float] = {}
+    for event in timeline([path], scan([path])):
+        if event.kind == "aggTrade" and not (row := msgspec.json.decode(event.data))["m"]:
+            buys[row["T"]] = buys.get(row["T"], 0.0) + float(row["q"])
+    assert len(buys) == pytest.approx(orders, rel=0.002)
+    assert sum(buys.values()) / len(buys) == pytest.approx(mean, rel=0.002)
 
 
 def test_files_merge_by_time_and_ties_by_order_of_files(tmp_path: Path) -> None:
