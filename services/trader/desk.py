@@ -73,6 +73,7 @@ class Desk:
         self._executions = context.key(Stream.EXECUTIONS, self.symbol)
         self._decisions = context.key(Stream.DECISIONS, self.symbol)
         self._is_idle = asyncio.Event()  # cleared while the folding loop runs
+        self._is_asked_again = False  # somebody had more to fold while it ran
         self._is_idle.set()
 
     # --- the streams in -------------------------------------------------------------------------------------
@@ -111,17 +112,20 @@ class Desk:
     # --- the folding loop -----------------------------------------------------------------------------------
 
     async def pump(self) -> None:
-        """Fold everything that can be folded now. Returns at once where another task is at it."""
+        """Fold everything that can be folded now. Where another task is at it, that one folds ours too."""
         if not self._is_idle.is_set():
+            self._is_asked_again = True
             return
         self._is_idle.clear()
         try:
             while True:
+                self._is_asked_again = False
                 await self._fold_all()
                 text = self.merge.cursor()
-                if text is None:
+                if text is not None:
+                    await self._tell(text)
+                elif not self._is_asked_again:
                     return
-                await self._tell(text)
         finally:
             self._is_idle.set()
 
