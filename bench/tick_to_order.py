@@ -25,8 +25,10 @@ from research.dataset import load
 from research.export import save
 from research.train import train_horizons
 from services.venue.recording import scan
+from shared import bus, codec
 from shared.bus import Link
 from shared.errors import LobflowError
+from shared.messages import Prediction
 from shared.streams import Stream, key
 
 HOPS = ("received", "collector", "features", "model", "decided", "sent")
@@ -124,6 +126,8 @@ async def _measure(
         for service in SERVICES:
             await processes.start(service)
         decisions = key("bench", Stream.DECISIONS, symbol)
+        predictions = key("bench", Stream.PREDICTIONS, symbol)
+        await _until(lambda: _is_predicting(link, predictions), processes, START_SECONDS, "a prediction")
         await _until(
             lambda: _count(link, decisions, WARM_ORDERS), processes, START_SECONDS, "the first orders"
         )
@@ -202,6 +206,13 @@ async def _until(check: Callable[[], Any], processes: Processes, seconds: float,
 
 async def _length(link: Link, name: str) -> int:
     return int(await link.call("XLEN", name))
+
+
+async def _is_predicting(link: Link, name: str) -> bool:
+    """Windows are whole some seconds after the start; until then predictions are empty, and shorter."""
+    entry = await bus.last_entry(link, name)
+    message = None if entry is None else codec.decode(entry[1])
+    return isinstance(message, Prediction) and bool(message.moves)
 
 
 async def _count(link: Link, name: str, at_least: int) -> bool:
