@@ -228,7 +228,7 @@ async def _until_finished(replay: Replay, session: aiohttp.ClientSession, watch:
 
 
 async def _until_caught_up(replay: Replay, link: Link) -> None:
-    """Wait until recorder and monitor have seen the last entry of every stream."""
+    """Wait until recorder and monitor have seen the last entry of every stream, and the collector told."""
     deadline = time.monotonic() + STALL_SECONDS
     while True:
         behind = await _behind(replay, link)
@@ -243,7 +243,12 @@ async def _until_caught_up(replay: Replay, link: Link) -> None:
 
 async def _behind(replay: Replay, link: Link) -> list[str]:
     healths = {name: await health(link, replay.run_id, name) for name in ("recorder", "monitor")}
+    collector = await health(link, replay.run_id, "collector")
     out = []
+    for symbol in replay.instruments:  # its counts are complete once they speak of the last entry
+        last = (await bus.last_id(link, key(replay.run_id, Stream.MARKET, symbol))).decode()
+        if collector is None or collector.positions.get(f"market:{symbol}") != last:
+            out.append(f"health of the collector on {symbol}")
     for name in stream_keys(replay.run_id, tuple(replay.instruments)):
         last = (await bus.last_id(link, name)).decode()
         label = name.removeprefix(replay.run_id + ":")

@@ -80,6 +80,7 @@ def replay(
 ) -> None:
     """Run raw recordings through the whole system: all services as processes, in lockstep."""
     console = console_for(as_json)
+    lot = _decimal("--size", size)
     out = output or Path("runs") / time.strftime("%Y%m%d-%H%M%S-replay")
     if (out / "report.json").exists():
         raise BadInput(f"{out}: holds an earlier replay; name another folder with -o")
@@ -94,7 +95,7 @@ def replay(
         latency_ms=latency_ms,
         strategy=strategy,
         threshold=threshold,
-        size=_decimal("--size", size),
+        size=lot,
         period=period,
         monitor_port=port if port is not None else (MONITOR_PORT if speed else 0),
         copies=copies,

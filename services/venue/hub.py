@@ -53,9 +53,10 @@ class Hub:
 
     @property
     def has_audience(self) -> bool:
-        """Whether somebody is subscribed on /public, on /market and on /private."""
+        """Whether somebody is subscribed on /public and on /market, and in lockstep on /private too: without
+        the trader's cursor nothing could go on."""
         heard = {row.feed.category for row in self.markets if row.feed and row.feed.is_subscribed}
-        return {"public", "market"} <= heard and bool(self.privates)
+        return {"public", "market"} <= heard and (bool(self.privates) or not self.lockstep)
 
     def offer(self, event: Event) -> None:
         """Queue an event of the market for those subscribed to it."""
