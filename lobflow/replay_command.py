@@ -156,13 +156,24 @@ def _update(progress: Progress, task: object, state: Replay) -> None:
     progress.update(task, completed=min(share, 1.0), description=description, what=what)  # type: ignore[arg-type]
 
 
+def _cell(value: object) -> str:
+    """A figure of a trade as the table shows it; the CSV has all digits."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = "" if value is None else str(value)
+    if text[10:11] == "T":
+        return text[:23].replace("T", " ")
+    whole, point, places = text.partition(".")
+    return whole + point + places[:5] if point and whole.lstrip("-").isdigit() else text
+
+
 def _show(console: Console, report: Report, result: Result, out: Path) -> None:
     summary = report.summary
     table = Table(title="Trades", title_justify="left", title_style="bold")
     for name in ("time (UTC)", "symbol", "side", "size", "entry", "exit", "gross", "fees", "pnl", "win"):
         table.add_column(name, justify="left" if name in ("time (UTC)", "symbol", "side") else "right")
     for trade in report.trades[:TRADES_SHOWN]:
-        table.add_row(*(str(trade[name]) for name in report.TRADE_COLUMNS))
+        table.add_row(*(_cell(trade[name]) for name in report.TRADE_COLUMNS))
     console.print(table)
     if len(report.trades) > TRADES_SHOWN:
         console.print(f"... and {len(report.trades) - TRADES_SHOWN} more in {out / 'trades.csv'}")
