@@ -49,11 +49,12 @@ class PrivateRedis:
         self.directory.mkdir(parents=True, exist_ok=True)
         self._sockets = tempfile.TemporaryDirectory(prefix="lobs")
         self.socket = Path(self._sockets.name) / "r"
+        self.process: subprocess.Popen[bytes] | None = None
         if len(str(self.socket)) > SOCKET_LIMIT:
+            self.close()
             raise BusError(
                 f"the path of the Redis socket is longer than {SOCKET_LIMIT}: {self.socket}; set TMPDIR"
             )
-        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
