@@ -1,14 +1,14 @@
 """Signed REST to the trading venue: orders, cancels, queries.
 
 One `Gateway` serves all symbols. It takes `Approved` only, never sends an order twice but for a refused
-clock, and leaves to its caller what to do about an answer that is unknown.
+clock, and leaves to its caller what to do about an answer that is unknown. What concerns single orders goes
+over the `OrderLine`, everything else over aiohttp.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -16,16 +16,15 @@ import msgspec
 from yarl import URL
 
 from services.trader.answers import Outcome, classify
+from services.trader.orderline import Lost, NotSent, OrderLine
 from services.trader.risk import Approved
 from services.trader.signing import Signer, offset_ms, order_query, query_of
-from shared.errors import VenueError
+from shared.errors import BadSetting, VenueError
 from shared.telemetry import Stamps
 from shared.units import MS, Scale
 
 CLOCK_SAMPLES = 5
 PAUSE_SECONDS = 10.0  # after a limit without Retry-After: the length of the venue's short window
-SPARE_CONNECTIONS = 4
-NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.InvalidURL)  # no connection: certainly nothing arrived
 LOST = (aiohttp.ClientError, TimeoutError, OSError)
 Headers = dict[str, str]
 
@@ -48,18 +47,21 @@ class Gateway:
         self._signer = Signer(secret, recv_window_ms)
         self._orders_from = 0.0  # loop time before which orders are held back (429, -1015)
         self._all_from = 0.0  # loop time before which everything is held back (418)
+        self._seconds = seconds
+        self._stamps = stamps
+        try:
+            self._line = OrderLine(self.url, key)
+        except ValueError as error:
+            raise BadSetting(f"LOBFLOW_TRADE_REST_URL or LOBFLOW_API_KEY: {error}") from error
         self._session = aiohttp.ClientSession(
             headers={"X-MBX-APIKEY": key},
             connector=aiohttp.TCPConnector(limit=32, keepalive_timeout=300, enable_cleanup_closed=False),
             timeout=aiohttp.ClientTimeout(total=seconds),
-            trace_configs=[_tracing(stamps)] if stamps else [],
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept-Encoding", "Content-Type"),
         )
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._line.close()
         await self._session.close()
 
     def now_ms(self) -> int:
@@ -106,7 +108,7 @@ class Gateway:
         await self._fetch("PUT", "/fapi/v1/listenKey", "")
 
     async def sync_clock(self) -> None:
-        """Measure the venue's clock; the requests also leave open connections behind."""
+        """Measure the venue's clock."""
         samples = []
         for _ in range(CLOCK_SAMPLES):
             before = time.time_ns()
@@ -115,8 +117,11 @@ class Gateway:
         self.offset_ms = offset_ms(samples)
 
     async def warm(self) -> None:
-        """Open spare connections, so that an order does not wait for a handshake."""
-        await asyncio.gather(*(self._fetch("GET", "/fapi/v1/time", "") for _ in range(SPARE_CONNECTIONS)))
+        """Open spare connections, so that an order does not wait for a handshake. Raises VenueError."""
+        try:
+            await self._line.warm("/fapi/v1/time", self._seconds)
+        except NotSent as error:
+            raise VenueError(f"no connection to {self.url}: {error}") from error
 
     async def _ask(self, verb: str, path: str, query: str, cause: str, extra: Headers | None) -> Outcome:
         outcome = await self._once(verb, path, query, cause, extra)
@@ -136,15 +141,20 @@ class Gateway:
         sent_ms = self.now_ms()
         if asyncio.get_running_loop().time() < self._all_from:
             return Outcome("banned", "held back: banned", sent_ms=sent_ms)
-        url = URL(f"{self.url}{path}?{self._signer.signed(query, sent_ms)}", encoded=True)
-        try:
-            async with self._session.request(verb, url, headers=extra, trace_request_ctx=cause) as answer:
-                body = await answer.read()
-        except NOT_SENT as error:
-            return Outcome("not_placed", f"no connection: {error}", sent_ms=sent_ms)
-        except LOST as error:
-            return Outcome("unknown", f"no answer: {error!r}", sent_ms=sent_ms)
-        return classify(answer.status, body, answer.headers, sent_ms)
+        head = self._line.head(verb, f"{path}?{self._signer.signed(query, sent_ms)}", extra)
+        deadline = asyncio.get_running_loop().time() + self._seconds
+        waiting = self._line.send_now(head, deadline)
+        if waiting is None:
+            try:
+                waiting = await self._line.send(head, deadline)
+            except NotSent as error:
+                return Outcome("not_placed", f"no connection: {error}", sent_ms=sent_ms)
+        if self._stamps and cause:
+            self._stamps.mark("sent", cause)
+        answer = await waiting
+        if isinstance(answer, Lost):
+            return Outcome("unknown", f"no answer: {answer.reason}", sent_ms=sent_ms)
+        return classify(answer.status, answer.body, answer.headers, sent_ms)
 
     async def _fetch(self, verb: str, path: str, query: str) -> Any:
         url = URL(f"{self.url}{path}{'?' if query else ''}{query}", encoded=True)
@@ -164,19 +174,3 @@ class Gateway:
             text = f"{verb} {path}: HTTP {answer.status}: {found}"
             raise VenueError(text, code=code, status=answer.status)
         return found
-
-
-def _tracing(stamps: Stamps) -> aiohttp.TraceConfig:
-    """Mark `sent` when a request with a cause has been written: it has no body, its headers are all of it."""
-
-    async def on_headers_sent(
-        session: aiohttp.ClientSession,
-        context: SimpleNamespace,
-        params: aiohttp.TraceRequestHeadersSentParams,
-    ) -> None:
-        if context.trace_request_ctx:
-            stamps.mark("sent", context.trace_request_ctx)
-
-    config = aiohttp.TraceConfig()
-    config.on_request_headers_sent.append(on_headers_sent)
-    return config

@@ -2,8 +2,8 @@
 
 A general client builds, traces and pools more than an order needs, and all of it stands between the decision
 and its bytes. Here a request's head is joined from parts prepared at the start and written at once where a
-connection is idle; answers are parsed by h11. What can be said for certain of a request is in what comes back:
-an `Answer`, a `Lost` (written, and nobody knows), or `NotSent` raised (nothing of it was written).
+connection is idle; answers are parsed by h11. What can be said for certain of a request is in what comes
+back: an `Answer`, a `Lost` (written, and nobody knows), or `NotSent` raised (nothing of it was written).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import select
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
 import h11
@@ -182,6 +182,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, line: OrderLine) -> None:
         self.is_open = False
+        self._transport: asyncio.Transport | None = None
         self._line = line
         self._http = h11.Connection(h11.CLIENT)
         self._readable = select.poll()
@@ -196,10 +197,14 @@ class _Connection(asyncio.Protocol):
         The peer may have closed it while the loop was busy elsewhere; the loop learns of that a turn later,
         the kernel knows now.
         """
-        return self.is_open and not self._transport.is_closing() and not self._readable.poll(0)
+        transport = self._transport
+        if transport is None or not self.is_open or transport.is_closing():
+            return False
+        return not self._readable.poll(0)
 
     def send(self, head: bytes, deadline: float) -> asyncio.Future[Answer | Lost]:
         """Write one request, in one piece."""
+        assert self._transport is not None
         self._transport.write(head)
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
@@ -211,12 +216,12 @@ class _Connection(asyncio.Protocol):
         self.is_open = False
         self._line.ended(self)
         self._settle(Lost(why))
-        self._transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own class is none by inheritance
         wire = transport.get_extra_info("socket")
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._readable.register(wire.fileno(), select.POLLIN)
