@@ -71,11 +71,12 @@ def source(redis: Redis, to: Key, size: Size, out: Out, url: Key, offset_ms: Siz
                     number += 1
                     due.put_nowait((loop.time() + offset_ms / 1000, number))
 
-        tasks = [asyncio.create_task(publish()), asyncio.create_task(receive())]
-        await stop.wait()
+        tasks = [asyncio.create_task(work) for work in (publish(), receive(), stop.wait())]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            await task  # the first that failed ends the process with its error
 
     _run(body, stamps)
 

@@ -27,7 +27,7 @@ from research.train import train_horizons
 from services.venue.recording import scan
 from shared import bus, codec
 from shared.bus import Link
-from shared.errors import LobflowError
+from shared.errors import BadInput, LobflowError
 from shared.messages import Prediction
 from shared.streams import Stream, key
 
@@ -35,6 +35,7 @@ HOPS = ("received", "collector", "features", "model", "decided", "sent")
 ORDER_BYTES = 460  # a signed POST of this trader, headers included
 OFFSET_MS = 25  # half the interval of the recorded diffs
 START_SECONDS = 90.0
+STALL_SECONDS = 20.0
 WARM_ORDERS = 100  # the first of each are not measured
 
 
@@ -83,7 +84,10 @@ def read_stamps(folder: Path, pattern: str) -> dict[str, dict[str, int]]:
 
 async def measure(plan: Plan, progress: Callable[[str, float], None]) -> dict[str, Any]:
     """Run system and relay until `plan.orders` orders were sent by both. Returns the figures."""
-    (symbol,) = scan([plan.file])
+    symbols = list(scan([plan.file]))
+    if len(symbols) != 1:
+        raise BadInput(f"{plan.file}: holds {len(symbols)} symbols; one is measured")
+    (symbol,) = symbols
     with tempfile.TemporaryDirectory(prefix="lob") as name, PrivateRedis() as redis:
         folder = Path(name)
         progress("fitting a model", 0.0)
@@ -119,6 +123,7 @@ async def _measure(
         "stamps_file": folder / "system",
     }
     processes = Processes(settings, folder / "logs")
+    loop = asyncio.get_running_loop()
     link = await Link(redis.url).open(10)
     relays: list[asyncio.subprocess.Process] = []
     sink = await asyncio.start_server(_swallow, "127.0.0.1", 0)
@@ -137,8 +142,13 @@ async def _measure(
         relays = await _start_relays(folder, redis.url, sizes, url, sink_port)
         before = await _length(link, decisions)
         target = plan.orders + 2 * WARM_ORDERS
+        moved, newest = loop.time(), 0
         while (done := min(await _length(link, decisions) - before, await _length(link, "relay:3"))) < target:
             progress("measuring", done / target)
+            if done > newest:
+                moved, newest = loop.time(), done
+            if loop.time() - moved > STALL_SECONDS:
+                raise LobflowError(f"{done} of {target} orders, and no more came for {STALL_SECONDS:g} s")
             if processes.failed.done():
                 processes.failed.result()
             if any(relay.returncode is not None for relay in relays):

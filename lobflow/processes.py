@@ -120,6 +120,10 @@ class Processes:
         self._is_stopping = True
         if self.failed.done() and not self.failed.cancelled():
             self.failed.exception()  # seen, whoever else waits for it
+        watchers = [child.watcher for child in self.children.values() if child.watcher is not None]
+        for watcher in watchers:  # none may start a child again from here on
+            watcher.cancel()
+        await asyncio.gather(*watchers, return_exceptions=True)
         for service in STOP_ORDER:
             await asyncio.gather(
                 *(_stop(child) for child in self.children.values() if child.service == service)

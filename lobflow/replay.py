@@ -21,7 +21,8 @@ import aiohttp
 from lobflow.private_redis import PrivateRedis
 from lobflow.processes import Child, Processes
 from services.model.artifact import MANIFEST, read_manifest
-from services.venue.recording import Instrument, scan
+from services.venue.events import Instrument
+from services.venue.recording import scan
 from shared import bus, codec
 from shared.bus import Link
 from shared.errors import BadInput, LobflowError
@@ -153,13 +154,9 @@ async def _run(
 
 async def _forget(link: Link, run_id: str) -> None:
     """On a shared Redis an earlier replay of the same thing may have left its streams."""
-    cursor = b"0"
-    while True:
-        cursor, names = await link.call("SCAN", cursor, "MATCH", f"{run_id}:*", "COUNT", 1000)
-        if names:
-            await link.call("DEL", *names)
-        if cursor == b"0":
-            return
+    names = await bus.find(link, f"{run_id}:*")
+    if names:
+        await link.call("DEL", *names)
 
 
 def _settings(
@@ -306,10 +303,15 @@ async def _collect(replay: Replay, session: aiohttp.ClientSession, link: Link) -
 
 
 async def _all_trades(session: aiohttp.ClientSession, base: str) -> list[dict[str, Any]]:
-    async with session.get(f"{base}/trades", params={"limit": "1000"}) as answer:
-        body = await answer.json()
-    rows: list[dict[str, Any]] = body if isinstance(body, list) else body["trades"]
-    return rows
+    rows: list[dict[str, Any]] = []
+    while True:  # newest first, page by page
+        async with session.get(
+            f"{base}/trades", params={"limit": "1000", "offset": str(len(rows))}
+        ) as answer:
+            page = await answer.json()
+        rows += page["trades"]
+        if not page["trades"] or len(rows) >= page["total"]:
+            return rows
 
 
 def free_port() -> int:

@@ -21,6 +21,7 @@ from lobflow.train import hit_rates
 from research.dataset import load
 from research.export import save
 from research.train import train_horizons
+from services.model.artifact import MANIFEST, read_manifest
 from services.venue.recording import scan
 from shared.errors import BadInput
 
@@ -87,6 +88,7 @@ def replay(
     if model is None:
         model = out / "model"
         _fit(console, files, train_share, model)
+    _check_period(model, period)
     options = Options(
         files=tuple(files),
         model=model,
@@ -125,6 +127,15 @@ def _decimal(option: str, text: str) -> Decimal:
     if not value.is_finite() or value <= 0:
         raise BadInput(f"{option}: {text} is not above 0")
     return value
+
+
+def _check_period(model: Path, period: int) -> None:
+    """A model that does not predict `period` seconds ahead would never be traded on."""
+    for path in sorted(model.rglob(MANIFEST)):
+        horizons = [row.horizon_s for row in read_manifest(path.parent).horizons]
+        if period not in horizons:
+            known = ", ".join(map(str, horizons))
+            raise BadInput(f"--period: the model in {path.parent} predicts {known} s ahead, not {period}")
 
 
 def _fit(console: Console, files: list[Path], share: float, folder: Path) -> None:

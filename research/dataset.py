@@ -25,8 +25,8 @@ from shared import codec
 from shared.errors import BadInput
 from shared.messages import FeedStatus, Lob, Market, Message
 from shared.streams import Stream
+from shared.units import MS
 
-MS = 1_000_000
 COLUMNS = (
     "values",
     "recv_ns",
@@ -122,9 +122,9 @@ def _read(paths: Sequence[Path]) -> dict[str, list[tuple[str, Message]]]:
 def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int = 1000) -> Dataset:
     """Rows from one symbol's market entries, in stream order. Raises BadInput where no book is among them."""
     computed = batch.compute(entries)
-    books, before, breaks_ns = _breaks(entries)
-    if len(books) != len(computed.recv_ns):
-        raise BadInput(f"{symbol}: {len(computed.recv_ns)} vectors of {len(books)} books")
+    before, breaks_ns = _breaks(entries)
+    if len(before) != len(computed.recv_ns):
+        raise BadInput(f"{symbol}: {len(computed.recv_ns)} vectors of {len(before)} books")
     bid, ask = np.asarray(computed.bid_ticks), np.asarray(computed.ask_ticks)
     valid = np.flatnonzero((bid > 0) & (ask > bid))
     if len(valid) == 0:
@@ -142,25 +142,26 @@ def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int =
     chosen = valid[at[fresh]]
     follows = np.diff(grid[fresh], prepend=grid[0] - 2 * step_ns) == step_ns
     follows &= np.diff(np.asarray(before)[chosen], prepend=-1) == 0
-    tiers = [_imbalances(books[row]) for row in chosen]
+    one, five = schema.indices(["imbalance_1", "imbalance_5"])
+    values = np.asarray(computed.values)
     return Dataset(
         symbol=symbol,
         sample_ms=sample_ms,
         schema=schema.SCHEMA_HASH,
-        values=np.asarray(computed.values)[chosen],
+        values=values[chosen],
         recv_ns=recv_ns[chosen],
         clean_ns=np.asarray(computed.clean_ns)[chosen],
         breaks_before=np.asarray(before, dtype=np.int64)[chosen],
         mid=mid[chosen],
         spread=((ask - bid) * price)[chosen],
         spread_ticks=(ask - bid)[chosen],
-        imbalance_1=np.array([pair[0] for pair in tiers]),
-        imbalance_5=np.array([pair[1] for pair in tiers]),
+        imbalance_1=values[chosen, one],
+        imbalance_5=values[chosen, five],
         last_return=np.where(follows, np.diff(mid[chosen], prepend=0.0), 0.0),
         quotes=Quotes(
             recv_ns[valid],
             (bid + ask)[valid],
-            np.asarray(computed.values)[valid, schema.indices(["imbalance_1"])[0]],
+            values[valid, one],
             (ask - bid)[valid],
             np.asarray(before, dtype=np.int64)[valid],
         ),
@@ -172,9 +173,8 @@ def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int =
     )
 
 
-def _breaks(entries: Iterable[tuple[str, Message]]) -> tuple[list[Lob], list[int], list[int]]:
-    """The books, how many breaks precede each, and the times of the breaks."""
-    books: list[Lob] = []
+def _breaks(entries: Iterable[tuple[str, Message]]) -> tuple[list[int], list[int]]:
+    """How many breaks precede each book, and the times of the breaks."""
     before: list[int] = []
     breaks_ns: list[int] = []
     epoch = seq = None
@@ -188,18 +188,8 @@ def _breaks(entries: Iterable[tuple[str, Message]]) -> tuple[list[Lob], list[int
         if is_broken:
             breaks_ns.append(message.recv_ns)
         if isinstance(message, Lob):
-            books.append(message)
             before.append(len(breaks_ns))
-    return books, before, breaks_ns
-
-
-def _imbalances(book: Lob) -> tuple[float, float]:
-    bids, asks = codec.unpack_tiers(book.bids)[1::2], codec.unpack_tiers(book.asks)[1::2]
-    pair = []
-    for depth in (1, 5):
-        bid, ask = sum(bids[:depth]), sum(asks[:depth])
-        pair.append((bid - ask) / (bid + ask) if bid + ask else 0.0)
-    return pair[0], pair[1]
+    return before, breaks_ns
 
 
 def _ns(message: Message) -> int:

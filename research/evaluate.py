@@ -6,10 +6,11 @@ import numpy as np
 
 from research.dataset import Dataset
 from research.scores import Score
-from research.table import LATENCY_NS, SECOND, baselines, majority, microprice, outcomes, table
+from research.table import LATENCY_NS, baselines, majority, microprice, outcomes, table
 from services.model.manifest import Manifest
 from services.model.predictor import Predictor
 from shared.errors import BadInput
+from shared.units import SECOND
 
 
 def evaluate(manifest: Manifest, data: Dataset, threshold: float = 0.5) -> list[Score]:

@@ -13,9 +13,10 @@ from research.dataset import Dataset
 from research.estimators import estimator
 from research.labels import Flags, Floats, Ints
 from research.splits import purged_blocks
-from research.table import LATENCY_NS, SECOND
+from research.table import LATENCY_NS
 from services.features import schema
 from shared.errors import BadInput
+from shared.units import SECOND
 
 SIGMA = "sigma_30s"
 PENALTY_FOLDS = 5

@@ -9,8 +9,8 @@ from math import ceil, isfinite, nan
 import numpy as np
 
 from research.labels import Flags, Floats, Ints
+from shared.units import SECOND
 
-SECOND = 1_000_000_000
 RESAMPLES = 1000
 RELIABLE_BLOCKS = 30
 CONFIDENCE = 0.95

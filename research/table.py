@@ -10,9 +10,9 @@ from research.dataset import Dataset
 from research.labels import Flags, Floats, labels
 from research.microprice import adjustment, states
 from research.scores import Outcomes, Score, at_coverage, at_threshold, score
+from shared.units import SECOND
 
 COVERAGES = (1.0, 0.5, 0.2)
-SECOND = 1_000_000_000
 LATENCY_NS = 100_000_000  # between a book and the fill that it causes, for the edge
 
 

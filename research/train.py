@@ -13,8 +13,9 @@ from research.fit import MIN_ROWS, Features, Fitted, choose_features, fit
 from research.labels import Flags
 from research.scores import Outcomes, Score
 from research.splits import Split, walk_forward
-from research.table import LATENCY_NS, SECOND, baselines, majority, microprice, outcomes, table
+from research.table import LATENCY_NS, baselines, majority, microprice, outcomes, table
 from shared.errors import BadInput
+from shared.units import SECOND
 
 HORIZONS_S = (5, 10, 15)
 FOLDS = 4

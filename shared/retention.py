@@ -11,6 +11,7 @@ from shared.bus import Link
 from shared.messages import Health
 from shared.settings import Settings
 from shared.streams import health_key, parse_id
+from shared.units import SECOND
 
 RECORDER_SEEN_SECONDS = 300
 
@@ -33,11 +34,14 @@ def _stream_name(settings: Settings, name: str) -> str:
 
 async def _archived(link: Link, settings: Settings) -> dict[str, str] | None:
     """The recorder's positions (names without the run id), or None where no recorder is at work."""
-    entry = await bus.last_entry(link, health_key(settings.run_id, "recorder", "0"))
-    if entry is None:
-        return None
-    health = codec.decode(entry[1])
-    if not isinstance(health, Health):
-        return None
-    age_seconds = (time.time_ns() - health.at_ns) / 1e9
-    return health.positions if age_seconds < RECORDER_SEEN_SECONDS else None
+    lowest: dict[str, str] | None = None
+    for name in await bus.find(link, health_key(settings.run_id, "recorder", "*")):
+        entry = await bus.last_entry(link, name)
+        health = None if entry is None else codec.decode(entry[1])
+        if not isinstance(health, Health) or time.time_ns() - health.at_ns >= RECORDER_SEEN_SECONDS * SECOND:
+            continue
+        if lowest is None:
+            lowest = dict(health.positions)
+        for label, position in health.positions.items():
+            lowest[label] = min(lowest.get(label, position), position, key=parse_id)
+    return lowest

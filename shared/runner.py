@@ -29,6 +29,7 @@ from shared.retention import trim
 from shared.settings import Settings, load
 from shared.streams import Stream, health_key, key, parked_key, parse_id
 from shared.telemetry import Telemetry, rss_bytes, serve, start_logging
+from shared.units import MS
 
 BLOCK_MS = 500  # how long a read waits: a stop is heeded within this time
 BATCH = 256
@@ -58,6 +59,10 @@ class Context:
     def key(self, stream: Stream, symbol: str = "") -> str:
         """The Redis key of a stream in this run."""
         return key(self.settings.run_id, stream, symbol)
+
+    def note_lag(self, entry_id: bytes) -> None:
+        """How far behind we are, by the entry just handled: its id is its receive time in milliseconds."""
+        self.lag_ns = time.time_ns() - parse_id(entry_id)[0] * MS
 
     async def link(self) -> Link:
         """A connection of its own for one task; closed at the end."""
@@ -147,6 +152,8 @@ async def transform(context: Context, core: Core, source: str, target: str, name
                 if stamps:
                     for entry_id, _ in out:
                         stamps.mark(context.service, entry_id)
+            if not context.settings.lockstep:
+                context.note_lag(entries[-1][0])
             cursor = entries[-1][0]
             counters["handled"] += len(entries)
             context.positions[name] = cursor.decode()

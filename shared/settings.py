@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import BadSetting, LobflowError
@@ -27,10 +27,14 @@ MAINNET_TRADING_HOSTS = ("fapi.binance.com", "fstream.binance.com", "ws-fapi.bin
 class Settings(BaseSettings):
     """Settings of all services; each uses what it needs."""
 
-    model_config = SettingsConfigDict(env_prefix="LOBFLOW_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="LOBFLOW_", extra="ignore", frozen=True, populate_by_name=True
+    )
 
     # Bus
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0", validation_alias=AliasChoices("LOBFLOW_REDIS_URL", "REDIS_URL")
+    )
     redis_start_seconds: float = Field(10.0, ge=0, description="how long to wait for Redis at start")
     run_id: str = Field("live", description="first part of every key; a replay has its own")
     instance: str = Field(
@@ -141,7 +145,7 @@ def load(**overrides: object) -> Settings:
     except ValidationError as error:
         parts = []
         for row in error.errors(include_url=False):
-            name = "LOBFLOW_" + "_".join(str(part) for part in row["loc"][:1]).upper()
+            name = "LOBFLOW_" + str(row["loc"][0]).upper().removeprefix("LOBFLOW_")
             parts.append(
                 f"{name}: {row['msg'].removeprefix('Value error, ')} (was {str(row.get('input'))[:60]!r})"
             )

@@ -109,12 +109,11 @@ ZERO_ID = "0-0"
 
 def render_table() -> str:
     """The stream table as Markdown, for `docs/streams.md`."""
-    rows = ["| stream | producer | entries | |", "|---|---|---|---|"]
+    rows = ["| stream | producer | entries | what | kept |", "|---|---|---|---|---|"]
     for stream in Stream:
         name = f"`{stream.label}:{{S}}`" if stream.value.is_per_symbol else f"`{stream.label}`"
+        kept = "for ever" if stream.value.is_ledger else "by time"
         kinds = ", ".join(f"`{kind.__name__}`" for kind in stream.value.kinds)
-        rows.append(f"| {name} | {stream.value.producer} | {kinds} | {stream.value.text} |")
-    rows.append(
-        "| `health:<service>:<instance>` | each | `Health` | position, lag, counters, memory, state |"
-    )
+        rows.append(f"| {name} | {stream.value.producer} | {kinds} | {stream.value.text} | {kept} |")
+    rows.append("| `health:<service>:<instance>` | each | `Health` | how each service is | the last 600 |")
     return "\n".join(rows) + "\n"

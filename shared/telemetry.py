@@ -56,24 +56,23 @@ def start_logging(service: str, level: str) -> logging.Logger:
 
 
 class Telemetry:
-    """Counters, gauges and readiness of one process."""
+    """Counters and readiness of one process."""
 
     def __init__(self, service: str, stamps: Path | None = None) -> None:
         self.service = service
         self.counters: defaultdict[str, int] = defaultdict(int)  # totals, by name
-        self.gauges: dict[str, float] = {}
         self.not_ready: dict[str, str] = {"start": "starting"}  # what stands against readiness, and why
         self.stamps = Stamps(stamps) if stamps else None
         self.registry = CollectorRegistry()
         self.registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
-        """For prometheus-client: all counters and gauges as they stand."""
+        """For prometheus-client: counters, memory and readiness as they stand."""
         for name, value in sorted(self.counters.items()):
             family = CounterMetricFamily(f"lobflow_{name}", name.replace("_", " "), labels=["service"])
             family.add_metric([self.service], value)
             yield family
-        gauges = {**self.gauges, "resident_bytes": rss_bytes(), "ready": float(not self.not_ready)}
+        gauges = {"resident_bytes": rss_bytes(), "ready": float(not self.not_ready)}
         for name, number in sorted(gauges.items()):
             gauge = GaugeMetricFamily(f"lobflow_{name}", name.replace("_", " "), labels=["service"])
             gauge.add_metric([self.service], number)

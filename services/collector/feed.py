@@ -109,6 +109,11 @@ class Feed:
         """A snapshot came."""
         out = self.advance(recv_ns - 1)
         self._is_waiting = False
+        if (
+            self.sync.is_live
+        ):  # it was asked for before the book became whole: newer diffs are applied already
+            self.counts["snapshots_unneeded"] += 1
+            return out
         self.counts["snapshots"] += 1
         result = self.sync.on_snapshot(last_id, bids, asks)
         if result == "live":
@@ -154,7 +159,7 @@ class Feed:
         return gap + self._ask(recv_ns)
 
     def _ask(self, recv_ns: int) -> list[Output]:
-        if self._is_waiting or recv_ns < self._retry_ns:
+        if self._is_waiting or self.sync.has_snapshot or recv_ns < self._retry_ns:
             return []
         self._is_waiting = True
         return [WantSnapshot(self.symbol)]

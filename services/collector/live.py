@@ -9,11 +9,13 @@ from services.collector.core import CollectorCore
 from services.collector.envelope import open_envelope
 from services.collector.feed import HEARTBEAT_NS
 from services.collector.publisher import Publisher
-from services.collector.sockets import listen, routes
+from services.collector.sockets import STREAMS, listen, routes
 from services.collector.venue import VenueRest
 from shared.bus import Link
 from shared.errors import BadFrame, VenueError
 from shared.runner import Context, gather, sleep_unless
+
+EXPECTED = ("depth", "bookTicker", "aggTrade")  # a recording need not hold the mark price
 
 
 class Live:
@@ -25,6 +27,7 @@ class Live:
         self._rest = rest
         self._publisher = Publisher(context, link, self._want)
         self._clock_ns = 0  # the last stamp given
+        self._silent: set[str] = set()  # streams of which no frame has come since their socket was opened
         self._snapshots: asyncio.Queue[str | None] = asyncio.Queue()
         self._bad: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
 
@@ -32,8 +35,8 @@ class Live:
         """Until stopped."""
         settings = self._context.settings
         sockets = routes(settings.data_public_url, settings.data_market_url, settings.symbols)
-        for route in sockets:
-            self._context.telemetry.not_ready[route.what] = "no frame yet"
+        self._silent = {f"{symbol.lower()}@{kind}" for symbol in settings.symbols for kind in EXPECTED}
+        self._say_silent()
         stop, log = self._context.stop, self._context.log
         await gather(
             [
@@ -60,13 +63,30 @@ class Live:
         except BadFrame as error:
             self._bad.put_nowait((f"{what} socket: {error}", message))
             return False
-        self._context.telemetry.not_ready.pop(what, None)
+        if self._silent:
+            symbol, _, kind = envelope.stream.partition("@")
+            self._silent.discard(f"{symbol}@{kind.partition('@')[0]}")
+            self._say_silent()
         self._publisher.take(outputs, received_ns)
         return bool(outputs)
 
     def _lost(self, what: str, reason: str) -> None:
-        self._context.telemetry.not_ready[what] = reason
+        kinds = STREAMS[what]
+        self._silent |= {
+            f"{symbol.lower()}@{kind.partition('@')[0]}"
+            for symbol in self._context.settings.symbols
+            for kind in kinds
+            if kind.partition("@")[0] in EXPECTED
+        }
+        self._say_silent()
         self._publisher.take(self._core.lost(self._now_ns(), what, reason))
+
+    def _say_silent(self) -> None:
+        """Ready means that every stream has sent a frame: an acknowledged subscription proves nothing."""
+        if self._silent:
+            self._context.telemetry.not_ready["feed"] = f"no frame yet of {', '.join(sorted(self._silent))}"
+        else:
+            self._context.telemetry.not_ready.pop("feed", None)
 
     def _want(self, symbol: str) -> None:
         self._snapshots.put_nowait(symbol)

@@ -23,13 +23,13 @@ class Synchronizer:
         self.is_live = False  # the book is whole
         self.last = 0  # the venue's `u` of the last applied diff, or the snapshot's id
         self.exchange_ns = 0  # engine time of the last applied diff
+        self.has_snapshot = False  # loaded; the diff that spans it has not come
         self._buffer: deque[Diff] = deque()  # diffs that wait for a snapshot
-        self._has_snapshot = False  # loaded; the diff that spans it has not come
 
     def reset(self) -> None:
         """Continuity is lost: forget the book and begin to buffer."""
         self.book = Book()
-        self.is_live = self._has_snapshot = False
+        self.is_live = self.has_snapshot = False
         self._buffer.clear()
 
     def on_diff(self, diff: Diff) -> str:
@@ -48,14 +48,14 @@ class Synchronizer:
         if len(self._buffer) == BUFFER_LIMIT:
             self._buffer.popleft()
         self._buffer.append(diff)
-        return self._begin() if self._has_snapshot else "buffered"
+        return self._begin() if self.has_snapshot else "buffered"
 
     def on_snapshot(self, last_id: int, bids: list[Level], asks: list[Level]) -> str:
         """Load a snapshot and apply what was buffered after it. Returns `live`, `buffered` (the diff that
         spans it is still to come) or `retry` (it does not fit what was buffered: ask for another)."""
         self.book.load(bids, asks)
         self.last = last_id
-        self._has_snapshot = True
+        self.has_snapshot = True
         return self._begin()
 
     def _begin(self) -> str:
@@ -71,10 +71,10 @@ class Synchronizer:
             while buffer and buffer[0].previous == self.last:
                 self._apply(buffer.popleft())
         if buffer:  # older than what was buffered, or a diff was lost among the buffered ones
-            self._has_snapshot = False
+            self.has_snapshot = False
             return "retry"
         self.is_live = True
-        self._has_snapshot = False
+        self.has_snapshot = False
         return "live"
 
     def _apply(self, diff: Diff) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from services.features.kernel import ROW, TIERS
+from services.features.kernel import TIERS
 from shared.messages import Lob
 
 PAIR_BYTES = 16
 SIDE_BYTES = PAIR_BYTES * TIERS
-ROW_BYTES = 8 * ROW
 
 
 def row_bytes(lob: Lob) -> bytes:

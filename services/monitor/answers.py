@@ -98,7 +98,7 @@ class PositionAnswer(Answer):
     symbol: str
     size: str = Field(description="signed, base currency; negative is short")
     entry_price: str | None = Field(description="average price of the open position, to 8 places")
-    mark_price: str | None = Field(description="middle of the newest book")
+    mark_price: str | None = Field(description="the venue's mark where it sends one, else middle of the book")
     unrealized: str | None
     opened: Time | None = Field(description="first fill since the position was flat")
     venue_size: str | None = Field(description="what the venue said last in its account report")
@@ -177,7 +177,7 @@ class PnlAnswer(Answer):
     """Profit and loss, quote currency."""
 
     gross: str = Field(description="realized, before fees")
-    unrealized: str | None = Field(description="open position at the middle of the newest book")
+    unrealized: str | None = Field(description="open position at its mark price")
     fees: str = Field(description="paid in the quote asset")
     funding: str = Field(description="of the account; 0 for single symbols")
     net: str | None = Field(description="gross + unrealized - fees + funding")

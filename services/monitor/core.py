@@ -26,6 +26,7 @@ from shared.messages import (
     Halt,
     Heartbeat,
     Lob,
+    MarkPrice,
     Message,
     OrderUpdate,
     Prediction,
@@ -37,6 +38,7 @@ from shared.messages import (
 
 KEPT_TRIPS = 20_000  # round trips listed; totals are counted over all
 BROKEN = ("gap", "crossed", "stale", "syncing")
+SEVERITY = ("active", "reduce_only", "halted", "flatten")
 TRADING = {Halt: "halted", ReduceOnly: "reduce_only", Flatten: "flatten", Resume: "active"}
 
 
@@ -99,6 +101,7 @@ class SymbolState:
         self.results = Results()
         self.trips: deque[RoundTrip] = deque(maxlen=KEPT_TRIPS)  # oldest first
         self.quote: Quote | None = None  # from the first Lob
+        self.twice_mark_e9: int | None = None  # twice the venue's mark price, where it sends one
         self.feed = "unknown"
         self.feed_reason = ""
         self.epoch: int | None = None  # from the first market entry
@@ -111,8 +114,14 @@ class SymbolState:
 
     def pnl(self) -> Pnl:
         """Of this symbol; funding is known for the account only."""
-        mark = None if self.quote is None else self.quote.twice_mid_e9
-        return Pnl(self.ledger.realized, self.ledger.unrealized(mark), self.ledger.fees, ZERO)
+        return Pnl(self.ledger.realized, self.ledger.unrealized(self.twice_price_e9), self.ledger.fees, ZERO)
+
+    @property
+    def twice_price_e9(self) -> int | None:
+        """Twice the price that positions are valued at: the venue's mark, else the middle of the book."""
+        if self.twice_mark_e9 is not None:
+            return self.twice_mark_e9
+        return None if self.quote is None else self.quote.twice_mid_e9
 
 
 class MonitorCore:
@@ -136,7 +145,11 @@ class MonitorCore:
                 self.opening = message if self.opening is None else self.opening
                 self.account = message
             case Halt() | ReduceOnly() | Flatten() | Resume():
-                self.trading = TRADING[type(message)]
+                # As the trader does: an order never loosens an earlier one, only Resume lifts them all.
+                ordered = TRADING[type(message)]
+                is_stricter = SEVERITY.index(ordered) > SEVERITY.index(self.trading)
+                if is_stricter or isinstance(message, Resume):
+                    self.trading = ordered
                 self.controls.append((entry_id, message))
             case Promote():
                 self.controls.append((entry_id, message))
@@ -155,6 +168,9 @@ class MonitorCore:
                     state.scores.note_gap(message.recv_ns)
             case Heartbeat():
                 state.market_ns = message.recv_ns
+            case MarkPrice():
+                state.market_ns = message.recv_ns
+                state.twice_mark_e9 = 2 * message.mark_e9
             case Prediction():
                 state.prediction, state.prediction_id = message, entry_id
                 state.scores.handle(message)
@@ -168,7 +184,7 @@ class MonitorCore:
                 state.reconciled = message
                 state.disagreements += not message.agrees
             case _:
-                return  # trades, mark prices and features are counted only
+                return  # trades and features are counted only
 
     def pnl(self) -> Pnl:
         """Of all symbols together, with the account's funding."""

@@ -38,8 +38,8 @@ def _side(side: int) -> str:
     return {1: "buy", -1: "sell"}.get(side, "")
 
 
-def _mid(state: SymbolState) -> str | None:
-    return None if state.quote is None else text(from_half_e18(state.quote.twice_mid_e9 * 10**9))
+def _half(twice_e9: int | None) -> str | None:
+    return None if twice_e9 is None else text(from_half_e18(twice_e9 * 10**9))
 
 
 def service(health: Health, now_ns: int) -> a.ServiceStatus:
@@ -79,7 +79,7 @@ def symbol_status(state: SymbolState) -> a.SymbolStatus:
         feed=state.feed,
         feed_reason=state.feed_reason,
         epoch=state.epoch,
-        mid=_mid(state),
+        mid=_half(None if state.quote is None else state.quote.twice_mid_e9),
         bid=None if quote is None else text(from_e9(quote.bid_e9)),
         ask=None if quote is None else text(from_e9(quote.ask_e9)),
         market=_time(state.market_ns),
@@ -97,7 +97,7 @@ def position(core: MonitorCore, state: SymbolState) -> a.PositionAnswer:
         symbol=state.symbol,
         size=text(from_e9(ledger.position_e9)),
         entry_price=text_or_none(average(ledger.cost_e18, ledger.position_e9)),
-        mark_price=_mid(state),
+        mark_price=_half(state.twice_price_e9),
         unrealized=text_or_none(state.pnl().unrealized),
         opened=None if ledger.trip is None else time_of(ledger.trip.opened_ns),
         venue_size=text_or_none(venue_size),

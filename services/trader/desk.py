@@ -96,6 +96,8 @@ class Desk:
                 else:
                     self.merge.push_streams((), rows)  # type: ignore[arg-type]
                 self._counters["handled"] += len(entries)
+                if not self._context.settings.lockstep:
+                    self._context.note_lag(entries[-1][0])
             await self.pump()
             positions[f"market:{self.symbol}"] = self.core.market_id
             positions[f"predictions:{self.symbol}"] = self.core.prediction_id
@@ -258,8 +260,13 @@ class Desk:
         while self._is_open_question(client_id):
             outcome = await self.gateway.query(self.symbol, client_id)
             if outcome.kind == "order":
-                await self.tell_facts(placed(client_id, outcome, self.scale))
-                return
+                try:
+                    facts = placed(client_id, outcome, self.scale)
+                except BadFrame as error:  # asked again: nothing is concluded from what cannot be read
+                    await self._context.park(f"query of {client_id}: {error}", str(outcome.order).encode())
+                else:
+                    await self.tell_facts(facts)
+                    return
             too_late_ms = sent_ms + self.gateway.recv_window_ms + RESOLVE_MARGIN_MS
             if outcome.kind == "missing" and outcome.sent_ms > too_late_ms:
                 fact = OrderFact(client_id, "not_placed", 0, reason=outcome.reason)

@@ -130,7 +130,7 @@ class Gateway:
             await self.sync_clock()
             outcome = await self._once(verb, path, query, cause, extra)
         if outcome.kind in ("limited", "banned"):
-            wait = float(outcome.headers.get("Retry-After") or PAUSE_SECONDS)
+            wait = _seconds(outcome.headers.get("Retry-After"))
             until = asyncio.get_running_loop().time() + wait
             self._orders_from = max(self._orders_from, until)
             if outcome.kind == "banned":
@@ -174,3 +174,8 @@ class Gateway:
             text = f"{verb} {path}: HTTP {answer.status}: {found}"
             raise VenueError(text, code=code, status=answer.status)
         return found
+
+
+def _seconds(retry_after: str | None) -> float:
+    """The pause that an answer asks for; the header may also hold a date, which is not worth parsing."""
+    return float(retry_after) if retry_after is not None and retry_after.isdecimal() else PAUSE_SECONDS

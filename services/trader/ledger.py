@@ -53,15 +53,21 @@ async def read_control(
 
 
 async def warm(link: Link, context: Context, core: TraderCore) -> tuple[bytes, bytes]:
-    """Fold the newest market entries, without deciding. Returns the cursors to read on from.
+    """Fold the newest market entries and their prediction, without deciding. Returns the cursors to go on
+    from.
 
     Hours of market are not gone through again: only the latest state counts.
     """
     symbol = core.config.identity.symbol
     market_key = context.key(Stream.MARKET, symbol)
-    predictions = await bus.last_id(link, context.key(Stream.PREDICTIONS, symbol))
+    prediction_key = context.key(Stream.PREDICTIONS, symbol)
+    predictions = await bus.last_id(link, prediction_key)
     market = await bus.last_id(link, market_key)
     rows = await link.call("XREVRANGE", market_key, market, "-", "COUNT", WARM_ENTRIES)
     for entry_id, fields in reversed(rows):
         core.take_market(entry_id.decode(), codec.decode(fields[1]))  # type: ignore[arg-type]
+    rows = await link.call("XREVRANGE", prediction_key, market, "-", "COUNT", 1)
+    for entry_id, fields in rows:  # a decision before the next one names it
+        core.take_prediction(entry_id.decode(), codec.decode(fields[1]))  # type: ignore[arg-type]
+        predictions = entry_id
     return market, predictions

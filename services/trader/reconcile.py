@@ -43,11 +43,12 @@ async def reconcile(desk: Desk, context: Context) -> bool:
 async def _orders(desk: Desk) -> None:
     """Every order we think is live, and every open order that bears our prefix."""
     started_ms = desk.gateway.now_ms()
+    was_idle = not desk.tasks
     for client_id in list(desk.core.orders.live):
         outcome = await desk.gateway.query(desk.symbol, client_id)
         if outcome.kind == "order":
             await desk.tell_facts(placed(client_id, outcome, desk.scale))
-        elif not desk.tasks:
+        elif was_idle:
             # No request of this process is under way: the intent is an earlier one's, sent before we started.
             desk.spawn(desk.resolve(client_id, started_ms))
     for row in await desk.gateway.fetch("/fapi/v1/openOrders", symbol=desk.symbol):

@@ -13,6 +13,7 @@ from decimal import Decimal
 from services.venue import filters, payloads
 from services.venue.account import LEVERAGE, Account
 from services.venue.engine import Engine, Match
+from services.venue.events import Event, Instrument
 from services.venue.market import Market
 from services.venue.orders import (
     CANCELED,
@@ -25,7 +26,6 @@ from services.venue.orders import (
     Refusal,
 )
 from services.venue.payloads import Payload
-from services.venue.recording import Event, Instrument
 from shared.units import E9, Scale
 
 ZERO = Decimal(0)

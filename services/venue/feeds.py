@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from services.venue.recording import Event, Instrument
+from services.venue.events import Event, Instrument
 
 STREAM = re.compile(r"^([^@/]+)@(depth(?:@(?:0|100|250|500)ms)?|bookTicker|aggTrade|markPrice(?:@1s)?)$")
 CATEGORY = {

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from services.venue.events import Instrument
 from services.venue.orders import OrderRequest, Refusal
-from services.venue.recording import Instrument
 from shared.errors import BadFrame
 from shared.units import E9, Scale, e9, e9_text
 

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from services.venue.events import Event
 from services.venue.feeds import Feed
 from services.venue.payloads import Payload
-from services.venue.recording import Event
 
 PATIENCE_SECONDS = 5.0
 

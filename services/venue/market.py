@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from services.venue.recording import Instrument
+from services.venue.events import Instrument
 from shared.book import Book, Level
 from shared.errors import BadFrame
 from shared.units import E9, Parser

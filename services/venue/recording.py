@@ -1,9 +1,10 @@
 """Recorded frames: files of `<recv_ns> <json>` lines, merged into one rising sequence of events.
 
 A line holds a combined-stream frame (`{"stream": ..., "data": {...}}`) or a REST depth answer
-(`{"lastUpdateId": ...}`). Files may be gzip or plain, hold one symbol or several, and follow or overlap each
-other. They are streamed: a recording is never held in memory. A line whose time cannot be read ends the
-replay with BadInput; what else is not understood is passed on as kind `other`, for the collector to park.
+(`{"lastUpdateId": ...}`). Files may be gzip or plain and hold one symbol or several; those of one symbol
+follow each other. They are streamed: a recording is never held in memory. A line whose time cannot be read
+ends the replay with BadInput; what else is not understood is passed on as kind `other`, for the collector to
+park.
 """
 
 from __future__ import annotations
@@ -11,38 +12,16 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
+from services.venue.events import Event, Instrument
 from services.venue.lines import Line, read
 from services.venue.survey import Survey
 from services.venue.tape import Tape, Trade
 from shared.errors import BadFrame, BadInput
-from shared.units import Scale
 
 _trade = msgspec.json.Decoder(Trade)
-
-
-class Instrument(NamedTuple):
-    """One symbol of a recording; `frames` counts its lines, `snapshots` are the times of depth answers."""
-
-    symbol: str
-    scale: Scale
-    first_ns: int
-    last_ns: int
-    frames: int
-    snapshots: tuple[int, ...] = ()
-
-
-class Event(NamedTuple):
-    """One frame to send. `kind`: depth, bookTicker, aggTrade, markPrice, snapshot or other."""
-
-    seq: int
-    recv_ns: int
-    symbol: str
-    kind: str
-    data: bytes  # the JSON of the inner `data`; of a snapshot the REST answer
 
 
 def scan(files: Sequence[Path]) -> dict[str, Instrument]:
@@ -55,7 +34,12 @@ def scan(files: Sequence[Path]) -> dict[str, Instrument]:
         raise BadInput("no recording was named: set LOBFLOW_VENUE_FILES")
     surveys: dict[str, Survey] = {}
     for path in files:
+        before = {symbol: survey.last_ns for symbol, survey in surveys.items()}
         for line in read(path):
+            if line.recv_ns < before.get(line.symbol, 0):
+                raise BadInput(
+                    f"{path}: overlaps an earlier file of {line.symbol} in time; give files in order"
+                )
             survey = surveys.get(line.symbol)
             if survey is None:
                 survey = surveys[line.symbol] = Survey(path)

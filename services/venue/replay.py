@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from services.venue.core import Exchange
+from services.venue.events import Event
 from services.venue.hub import Hub
 from services.venue.lockstep import Cursors
-from services.venue.recording import Event
 from shared.settings import Settings
 from shared.units import MS, SECOND
 

@@ -12,10 +12,11 @@ from aiohttp import web
 
 from services.venue.answers import Answers
 from services.venue.core import Exchange
+from services.venue.events import Instrument
 from services.venue.hub import Hub
 from services.venue.listen_keys import ListenKeys
 from services.venue.quota import Quota
-from services.venue.recording import Instrument, scan, timeline
+from services.venue.recording import scan, timeline
 from services.venue.replay import Replay
 from services.venue.rest import Rest
 from services.venue.signed import Signed

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from services.venue.events import Event, Instrument
 from services.venue.market import Market, Snapshot
-from services.venue.recording import Event, Instrument, timeline
+from services.venue.recording import timeline
 from shared.units import Scale
 
 MOST_LEVELS = 1000

@@ -347,3 +347,12 @@ def test_second_collector_of_a_run_is_refused(
     result = asyncio.run(both())
     assert result.returncode == 1
     assert "another collector" in clear_line(result)
+
+
+@pytest.mark.recorded
+def test_period_that_the_model_does_not_predict(tmp_path: Path, short: Path, model: Path) -> None:
+    result = command(
+        "lobflow.cli", "replay", short, "--model", model, "--period", "7", "-o", tmp_path / "out"
+    )
+    assert result.returncode == 1
+    assert "predicts 5, 10, 15 s ahead, not 7" in clear_line(result)

@@ -35,9 +35,11 @@ async def filled(link: Link, run_id: str) -> str:
     return name
 
 
-async def recorder(link: Link, run_id: str, at_ns: int, position: str) -> None:
-    health = Health(at_ns, "recorder", "0", "ready", "", {"market:{BTCUSDT}": position}, 0, 0, {}, "", "")
-    await link.call("XADD", health_key(run_id, "recorder", "0"), "*", "d", codec.encode(health))
+async def recorder(link: Link, run_id: str, at_ns: int, position: str, instance: str = "0") -> None:
+    health = Health(
+        at_ns, "recorder", instance, "ready", "", {"market:{BTCUSDT}": position}, 0, 0, {}, "", ""
+    )
+    await link.call("XADD", health_key(run_id, "recorder", instance), "*", "d", codec.encode(health))
 
 
 async def first_ms(link: Link, name: str) -> int:
@@ -58,6 +60,14 @@ async def test_what_is_older_than_the_retention_goes(link: Link, run_id: str) ->
 async def test_nothing_goes_past_a_recorder_at_work(link: Link, run_id: str) -> None:
     name = await filled(link, run_id)
     await recorder(link, run_id, time.time_ns(), f"{10 * MINUTE_MS}-0")
+    await trim(link, settings(run_id), [name])
+    assert await first_ms(link, name) <= 10 * MINUTE_MS
+
+
+async def test_the_recorder_that_is_furthest_behind_counts(link: Link, run_id: str) -> None:
+    name = await filled(link, run_id)
+    await recorder(link, run_id, time.time_ns(), f"{90 * MINUTE_MS}-0")
+    await recorder(link, run_id, time.time_ns(), f"{10 * MINUTE_MS}-0", "second")
     await trim(link, settings(run_id), [name])
     assert await first_ms(link, name) <= 10 * MINUTE_MS
 

@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 from test_venue_lockstep import serving, settings_of, write_recording
 
+from services.venue.events import Event, Instrument
 from services.venue.feeds import Feed
-from services.venue.recording import Event, Instrument
 from shared.units import Scale
 
 

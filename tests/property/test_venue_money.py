@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.venue.core import Exchange
+from services.venue.events import Event, Instrument
 from services.venue.orders import Order, OrderRequest
-from services.venue.recording import Event, Instrument
 from shared.units import E9, Scale
 
 SYMBOLS = {"AUSDT": Scale(E9 // 10, E9 // 1000), "BUSDT": Scale(E9 // 10_000_000, 7 * E9)}

@@ -280,3 +280,15 @@ def test_lost_sockets_are_gaps() -> None:
     book = messages(feeder.core.lost(T0 + 30 * MS, "book", "book socket lost"))
     assert [message.state for message in book if isinstance(message, FeedStatus)] == ["gap"]
     assert kinds(feeder.frame(40, "aggTrade", trade(50))) == ["AggTrade"]  # the loss was said already
+
+
+def test_snapshot_ahead_of_the_stream_is_kept_and_not_asked_for_again() -> None:
+    feeder = Feeder()
+    feeder.frame(0, "depth@100ms", depth(1, 10, 0))
+    assert kinds(feeder.snapshot(1, snapshot(30))) == []
+    assert kinds(feeder.frame(2, "depth@100ms", depth(11, 20, 10))) == []
+    assert kinds(feeder.frame(3, "depth@100ms", depth(21, 35, 20))) == ["FeedStatus", "Lob"]
+    # One that comes when the book is whole already (asked for before) must not replace it.
+    assert kinds(feeder.snapshot(4, snapshot(38))) == []
+    assert kinds(feeder.frame(5, "depth@100ms", depth(36, 40, 35))) == ["Lob"]
+    assert feeder.counts["gaps"] == 0

@@ -19,9 +19,11 @@ from shared.messages import (
     Halt,
     Health,
     Lob,
+    MarkPrice,
     OrderUpdate,
     Prediction,
     Promote,
+    ReduceOnly,
     Request,
     Resume,
 )
@@ -109,6 +111,36 @@ def test_net_of_our_fold_and_of_the_venue_stand_side_by_side() -> None:
     assert (answer.total.net, answer.total.funding) == ("-0.5", "-0.5")
     assert answer.venue is not None
     assert (answer.venue.opening_wallet, answer.venue.net) == ("10000", "-0.25")
+
+
+def test_positions_are_marked_at_the_mark_price_where_the_venue_sends_one() -> None:
+    core = MonitorCore((S,))
+    core.handle(S, "1-0", FILL)
+    core.handle(S, "2-0", lob(2, 6001, 6003))
+    core.handle(S, "3-0", MarkPrice(3, 1, 3, 3, 601_123_456_780, 0, 0, 0))
+    core.handle(S, "4-0", lob(4, 6011, 6013))
+    # 4 lots of 0.001 bought at 600.0, marked at 601.12345678
+    assert core.symbols[S].pnl().unrealized == Decimal("0.00449382712")
+    assert views.position(core, core.symbols[S]).mark_price == "601.12345678"
+
+
+@pytest.mark.parametrize(
+    ("orders", "expected"),
+    [
+        ((Halt, ReduceOnly), "halted"),
+        ((ReduceOnly, Halt), "halted"),
+        ((Flatten, Halt), "flatten"),
+        ((Halt, Flatten), "flatten"),
+        ((Flatten, ReduceOnly), "flatten"),
+        ((Flatten, Resume), "active"),
+        ((Flatten, Resume, ReduceOnly), "reduce_only"),
+    ],
+)
+def test_an_order_never_loosens_an_earlier_one(orders: tuple[type[Halt], ...], expected: str) -> None:
+    core = MonitorCore((S,))
+    for n, order in enumerate(orders):
+        core.handle("", f"{n}-0", order(n, "ada", "drill"))
+    assert core.trading == expected
 
 
 def test_control_entries_set_what_trading_is() -> None:

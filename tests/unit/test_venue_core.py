@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from services.venue.core import Exchange
+from services.venue.events import Event, Instrument
 from services.venue.lockstep import Cursors
 from services.venue.orders import Order, OrderRequest, Refusal
 from services.venue.quota import Quota
-from services.venue.recording import Event, Instrument
 from shared.units import E9, SECOND, Scale
 
 SCALE = Scale(E9 // 10, E9 // 1000)

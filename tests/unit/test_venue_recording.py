@@ -174,3 +174,10 @@ def test_real_book_is_whole_to_the_end_and_never_crossed(eth: Path) -> None:
             assert not market.book.is_crossed
     assert market.is_whole
     assert depths > 6_500
+
+
+def test_files_of_one_symbol_that_overlap_are_refused(tmp_path: Path) -> None:
+    rows = [(0, SNAPSHOT), (5, diff()), (9, diff(10, 9))]
+    one, two = written(tmp_path / "1", rows), written(tmp_path / "2", rows)
+    with pytest.raises(BadInput, match=r"2: overlaps an earlier file of BTCUSDT"):
+        scan([one, two])
