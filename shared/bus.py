@@ -151,9 +151,30 @@ async def read(
     link: Link, cursors: Mapping[str, bytes], count: int, block_ms: int
 ) -> list[tuple[str, list[Entry]]]:
     """Entries after each key's cursor, at most `count` per key, waiting up to `block_ms` for the first."""
-    keys = list(cursors)
-    command = ("XREAD", "COUNT", count, "BLOCK", block_ms, "STREAMS", *keys, *(cursors[key] for key in keys))
-    answer = await link.call(*command, wait=block_ms / 1000 + ANSWER_SECONDS)
+    answer = await link.call(*_xread(cursors, count, block_ms), wait=block_ms / 1000 + ANSWER_SECONDS)
+    return _by_key(answer)
+
+
+async def read_along(
+    link: Link, trigger: Mapping[str, bytes], along: Mapping[str, bytes], count: int, block_ms: int
+) -> list[tuple[str, list[Entry]]]:
+    """Wait for entries of `trigger` as `read` does, and take along what `along` holds at that moment, in the
+    same round trip. Whoever needs the newest of `along` only when `trigger` has something is not woken, and
+    takes no time from others, in between. The entries of `along` come first."""
+    commands = [_xread(trigger, count, block_ms), _xread(along, count, None)]
+    answers = await link.pipeline(commands, block_ms / 1000 + ANSWER_SECONDS)
+    for answer in answers:
+        if isinstance(answer, ResponseError):
+            raise BusError(f"Redis refused XREAD: {answer}")
+    return _by_key(answers[1]) + _by_key(answers[0])
+
+
+def _xread(cursors: Mapping[str, bytes], count: int, block_ms: int | None) -> tuple[Any, ...]:
+    block = () if block_ms is None else ("BLOCK", block_ms)
+    return ("XREAD", "COUNT", count, *block, "STREAMS", *cursors, *cursors.values())
+
+
+def _by_key(answer: Any) -> list[tuple[str, list[Entry]]]:
     return [(key.decode(), _entries(rows)) for key, rows in answer or ()]
 
 

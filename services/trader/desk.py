@@ -27,6 +27,7 @@ from shared.runner import BATCH, BLOCK_MS, Context, sleep_unless
 from shared.streams import ZERO_ID, Stream
 
 BACKLOG_LIMIT = 20_000  # market entries held while something else is waited for
+HEARTBEAT_MS = 100
 RESOLVE_SECONDS = (0.1, 0.2, 0.5, 1.0)
 RESOLVE_MARGIN_MS = 1_000  # after recvWindow: no request can be accepted any more
 
@@ -79,16 +80,12 @@ class Desk:
     # --- the streams in -------------------------------------------------------------------------------------
 
     async def read(self, link: Link, market_cursor: bytes, prediction_cursor: bytes) -> None:
-        """Read the symbol's two streams, in one XREAD, and fold them, until stopped."""
+        """Read the symbol's two streams, in one round trip, and fold them, until stopped."""
         market_key, prediction_key = self._keys[Stream.MARKET], self._keys[Stream.PREDICTIONS]
         cursors = {market_key: market_cursor, prediction_key: prediction_cursor}
         positions, stop = self._context.positions, self._context.stop
         while not stop.is_set():
-            # Predictions are always read: what waits may be waiting for one of them.
-            wanted = {prediction_key: cursors[prediction_key]}
-            if self.merge.backlog < BACKLOG_LIMIT:
-                wanted = cursors
-            for key, entries in await bus.read(link, wanted, BATCH, BLOCK_MS):
+            for key, entries in await self._next(link, cursors):
                 cursors[key] = entries[-1][0]
                 rows = await self._decoded(key, entries)
                 if key == market_key:
@@ -101,6 +98,16 @@ class Desk:
             await self.pump()
             positions[f"market:{self.symbol}"] = self.core.market_id
             positions[f"predictions:{self.symbol}"] = self.core.prediction_id
+
+    async def _next(self, link: Link, cursors: dict[str, bytes]) -> list[tuple[str, list[bus.Entry]]]:
+        market = {key: cursors[key] for key in (self._keys[Stream.MARKET],)}
+        predictions = {key: cursors[key] for key in (self._keys[Stream.PREDICTIONS],)}
+        if not self.merge.needs_every_entry:
+            # Decisions happen at a prediction, or at the tenth of a second at which a heartbeat would come.
+            return await bus.read_along(link, predictions, market, BATCH, HEARTBEAT_MS)
+        # Predictions are always read: what waits may be waiting for one of them.
+        wanted = predictions if self.merge.backlog >= BACKLOG_LIMIT else cursors
+        return await bus.read(link, wanted, BATCH, BLOCK_MS)
 
     async def _decoded(self, key: str, entries: Sequence[bus.Entry]) -> list[tuple[str, Message]]:
         rows: list[tuple[str, Message]] = []

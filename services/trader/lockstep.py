@@ -25,6 +25,8 @@ ANSWER, EVENT = range(2)  # at one time of delivery, answers come before events
 class InOrder:
     """The canonical order of one symbol. `latency_ms` is the venue's modelled one-way latency."""
 
+    needs_every_entry = True  # the venue waits for our cursor
+
     def __init__(self, symbol: str, latency_ms: int) -> None:
         self.symbol = symbol
         self.latency_ns = latency_ms * MS

@@ -32,6 +32,8 @@ class Step(NamedTuple):
 class Merge(Protocol):
     """Takes inputs from many tasks, gives them out one by one."""
 
+    needs_every_entry: bool  # whether each market entry is to be folded as soon as it is there
+
     @property
     def backlog(self) -> int:
         """Market entries waiting."""
@@ -65,6 +67,8 @@ class Merge(Protocol):
 
 class Arrival:
     """As they arrive; of what came at once, the latest market state and the latest prediction count."""
+
+    needs_every_entry = False
 
     def __init__(self) -> None:
         self._steps: deque[Step] = deque()

@@ -71,6 +71,25 @@ async def test_read_waits_for_what_comes(link: Link, redis_server: PrivateRedis,
     await writer.close()
 
 
+async def test_trigger_wakes_the_reader_and_the_rest_comes_along(
+    link: Link, redis_server: PrivateRedis, run_id: str
+) -> None:
+    writer = await Link(redis_server.url).open(5)
+    trigger, along = f"{run_id}:a", f"{run_id}:b"
+    await bus.publish(writer, along, ENTRIES[:1])
+    cursors = ({trigger: b"0-0"}, {along: b"0-0"})
+    waiting = asyncio.create_task(bus.read_along(link, *cursors, 10, 5000))
+    await bus.publish(writer, along, ENTRIES[1:2])
+    done, _ = await asyncio.wait([waiting], timeout=0.1)
+    assert not done  # what comes along wakes nobody
+    await bus.publish(writer, trigger, ENTRIES[2:])
+    assert await waiting == [(along, ENTRIES[:2]), (trigger, ENTRIES[2:])]
+    assert await bus.read_along(link, {trigger: b"200-0"}, {along: b"100-0"}, 10, 5) == [
+        (along, ENTRIES[1:2])
+    ]
+    await writer.close()
+
+
 async def test_restart_of_redis_loses_and_doubles_nothing(tmp_path: object, run_id: str) -> None:
     states: list[bool] = []
     with PrivateRedis() as server:
