@@ -12,6 +12,7 @@ from rich.progress import Progress
 from bench.tick_to_order import Plan, measure
 from lobflow.console import console as console_for
 from lobflow.console import print_json
+from lobflow.processes import stoppable
 
 app = typer.Typer(
     help="Benchmarks: each prints a ratio to something run beside it in the same run.", no_args_is_help=True
@@ -39,8 +40,11 @@ def tick_to_order(
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("starting", total=1.0)
         figures = asyncio.run(
-            measure(
-                Plan(file, orders), lambda what, share: bar.update(task, description=what, completed=share)
+            stoppable(
+                measure(
+                    Plan(file, orders),
+                    lambda what, share: bar.update(task, description=what, completed=share),
+                )
             )
         )
     for name in ("system", "relay"):

@@ -11,12 +11,15 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from shared.errors import LobflowError
 from shared.settings import to_environment
+
+T = TypeVar("T")
 
 STOP_ORDER = ("trader", "model", "features", "collector", "venue", "monitor", "recorder")
 STOP_SECONDS = 15.0
@@ -128,6 +131,19 @@ class Processes:
             await asyncio.gather(
                 *(_stop(child) for child in self.children.values() if child.service == service)
             )
+
+
+async def stoppable(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` so that SIGTERM ends it as Ctrl-C does: by cancellation, with everything cleaned up."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
 
 
 async def _stop(child: Child) -> None:

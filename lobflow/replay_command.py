@@ -15,6 +15,7 @@ from rich.table import Table
 
 from lobflow.console import console as console_for
 from lobflow.console import print_json
+from lobflow.processes import stoppable
 from lobflow.replay import Options, Replay, Result, run
 from lobflow.report import Report, build
 from lobflow.train import hit_rates
@@ -111,7 +112,7 @@ def replay(
         async def _watch(state: Replay) -> None:
             _update(progress, task, state)
 
-        result = asyncio.run(run(options, _watch))
+        result = asyncio.run(stoppable(run(options, _watch)))
         progress.update(task, description="reading what was recorded", what="")
         report = build(options, result)
     _show(console, report, result, out)

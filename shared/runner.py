@@ -34,6 +34,7 @@ from shared.units import MS
 BLOCK_MS = 500  # how long a read waits: a stop is heeded within this time
 BATCH = 256
 HEALTH_SECONDS = 1.0
+PARENT_SECONDS = 1.0
 TRIM_SECONDS = 10.0
 PARKED_LIMIT = 1000
 GC_THRESHOLD = (20_000, 20, 50)  # one frame makes hundreds of short-lived tuples; the default stops at 700
@@ -221,6 +222,7 @@ async def _run(
     log.info("started", extra={"with": {"metrics_port": port, "config": settings.config_hash()}})
     try:
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_watch_parent(context))
             upkeep = tasks.create_task(_upkeep(context)) if uses_redis else None
             telemetry.not_ready.pop("start", None)
             await body(context)
@@ -235,15 +237,21 @@ async def _run(
     log.info("stopped", extra={"with": {"counters": dict(telemetry.counters)}})
 
 
+async def _watch_parent(context: Context) -> None:
+    """Stop when what started us is gone: nothing is left behind by a killed terminal."""
+    parent_pid = context.settings.parent_pid
+    while parent_pid and not context.stop.is_set():
+        if os.getppid() != parent_pid:
+            context.log.error("the process that started us is gone: stopping")
+            context.stop.set()
+        await sleep_unless(context.stop, PARENT_SECONDS)
+
+
 async def _upkeep(context: Context) -> None:
     """Health each second, trimming each ten, and a last word at the end."""
     link = await context.link()
     next_trim = time.monotonic() + TRIM_SECONDS
-    parent_pid = context.settings.parent_pid
     while not context.stop.is_set():
-        if parent_pid and os.getppid() != parent_pid:
-            context.log.error("the process that started us is gone: stopping")
-            context.stop.set()
         await context.report(link, "degraded" if context.telemetry.not_ready else "ready")
         if time.monotonic() >= next_trim:
             next_trim += TRIM_SECONDS
