@@ -71,19 +71,20 @@ def read(path: Path) -> Iterator[Line]:
                 symbol = names[frame.stream] = frame.stream.partition("@")[0].upper()
                 is_single = is_single and symbol == own_symbol
             data = bytes(frame.data)
-            yield Line(recv_ns, symbol, _kind(data), data)
+            yield Line(recv_ns, symbol, _kind(frame.stream, data), data)
         if unnamed_snapshot is not None and not is_single:
             raise BadInput(
                 f"{path}, line {unnamed_snapshot}: a depth snapshot without `symbol`, but several symbols"
             )
 
 
-def _kind(data: bytes) -> str:
+def _kind(stream: str, data: bytes) -> str:
     kind = _HEADS.get(data[: data.find(b",")])
     if kind is not None:
         return kind
     try:
-        return KINDS.get(_head.decode(data).e, "other")
+        name = _head.decode(data).e or stream.partition("@")[2]  # spot's bookTicker names no event
+        return KINDS.get(name, "other")
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return "other"
 

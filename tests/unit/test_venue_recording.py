@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from research.market import market_entries
 from services.venue import market as venue_market
 from services.venue.recording import scan, timeline
 from services.venue.tape import Tape, Trade
 from shared.errors import BadInput
+from shared.messages import Lob
 from shared.units import MS, Scale
 
 T0 = 1_700_000_000_000 * MS
@@ -181,3 +184,14 @@ def test_files_of_one_symbol_that_overlap_are_refused(tmp_path: Path) -> None:
     one, two = written(tmp_path / "1", rows), written(tmp_path / "2", rows)
     with pytest.raises(BadInput, match=r"2: overlaps an earlier file of BTCUSDT"):
         scan([one, two])
+
+
+@pytest.mark.recorded
+def test_spot_and_coin_margined_recordings_are_understood(recordings: Path) -> None:
+    for folder, name in (("spot-raw", "btcusdt"), ("spot-raw", "ethusdt"), ("coinm-raw", "btcusd_perp")):
+        counts: defaultdict[str, int] = defaultdict(int)
+        files = [recordings / folder / f"{name}_{day}.gz" for day in ("20240808", "20240809")]
+        books = sum(isinstance(message, Lob) for _, _, message in market_entries(files, counts))
+        assert books > 6000
+        assert counts["bbo_checked"] == counts["bbo_agree"] > 0
+        assert (counts["gaps"], counts["crossed"], counts["parked"]) == (0, 0, 0)
