@@ -24,9 +24,14 @@ class Diff(msgspec.Struct):
 
     U: int
     u: int
-    pu: int
     b: list[tuple[str, str]]
     a: list[tuple[str, str]]
+    pu: int | None = None
+
+    @property
+    def previous(self) -> int:
+        """The `u` of the diff before. Spot sends no `pu`: its ids are dense."""
+        return self.U - 1 if self.pu is None else self.pu
 
 
 class Snapshot(msgspec.Struct):
@@ -136,7 +141,7 @@ class Market:
 
     def _follows(self, diff: Diff) -> bool:
         """The venue's rule: the first spans the snapshot, each later one names its predecessor."""
-        if diff.pu == self.last_update_id:
+        if diff.previous == self.last_update_id:
             return True
         return self._is_fresh and diff.U <= self.last_update_id <= diff.u
 

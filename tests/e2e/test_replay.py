@@ -216,3 +216,14 @@ def progress(replay: Replay) -> float:
 
 def _decoded(plain: Run, stream: Stream, symbol: str) -> list[tuple[str, Any]]:
     return [(key, decode(data)) for key, data in plain.rows(stream, symbol)]
+
+
+def test_spot_recording_in_two_files_is_replayed_and_traded(tmp_path: Path, recordings: Path) -> None:
+    files = tuple(recordings / "spot-raw" / f"ethusdt_{day}.gz" for day in ("20240808", "20240809"))
+    save(train_horizons(load(files).part(0.0, 0.5)), tmp_path / "model")
+    spot = replayed(Options(files=files, model=tmp_path / "model", out=tmp_path / "out"))
+    summary = spot.report.summary
+    assert summary["round_trips"] > 0
+    assert summary["pnl_equal"]
+    assert (summary["gaps"], summary["crossed"], summary["parked"]) == (0, 0, 0)
+    assert summary["bbo_checked"] == summary["bbo_agree"] > 0
