@@ -194,7 +194,8 @@ def _show(console: Console, report: Report, result: Result, out: Path) -> None:
     wins = "no trades" if summary["win_rate"] is None else f"win rate {summary['win_rate']:.0%}"
     console.print(
         f"{summary['round_trips']} round trips, {wins}; gross {summary['gross']}, open position "
-        f"{summary['unrealized']}, fees {summary['fees']}, net {summary['net_pnl']} USDT (the venue's own: {summary['venue_net_pnl']})"
+        f"{summary['unrealized']}, fees {summary['fees']}, net {summary['net_pnl']} USDT "
+        f"(the venue's own: {summary['venue_net_pnl']})"
     )
     console.print(
         "Recorded data of minutes, fills against the recorded book without impact: this proves that the "
