@@ -9,9 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from lobflow.private_redis import PrivateRedis
+from lobflow.private_redis import PrivateRedis, find_server
+from shared.errors import BusError
 
 ROOT = Path(__file__).parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a Redis where there is none to start."""
+    try:
+        find_server()
+    except BusError as error:
+        for item in items:
+            needs_one = "redis_server" in getattr(item, "fixturenames", ())
+            if needs_one or item.get_closest_marker("redis") is not None:
+                item.add_marker(pytest.mark.skip(reason=str(error)))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from shared import bus
 from shared.bus import Link
 from shared.errors import BadSetting, BusError, Conflict
 
+pytestmark = pytest.mark.redis
+
 ENTRIES = [(b"100-0", b"a"), (b"100-1", b"b"), (b"200-0", b"c")]
 
 

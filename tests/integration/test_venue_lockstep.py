@@ -96,10 +96,17 @@ class Robot:
                 await asyncio.gather(self._hear("public"), self._hear("market"))
                 await asyncio.gather(*self.requests)
                 listener.cancel()
+            self.frames.sort()
+            async with asyncio.timeout(10):  # finished is when the last cursor has been taken
+                while (status := await self._status())["state"] != "finished":
+                    await asyncio.sleep(0.01)
             await self.private.close()
-            async with self.session.get(f"http://{self.host}/replay/status") as answer:
-                self.frames.sort()
-                return await answer.json()
+            return status
+
+    async def _status(self) -> dict[str, Any]:
+        async with self.session.get(f"http://{self.host}/replay/status") as answer:
+            status: dict[str, Any] = await answer.json()
+            return status
 
     def __post_init__(self) -> None:
         self.sent: list[str] = []
@@ -117,10 +124,10 @@ class Robot:
                     assert replay[1] > self.watermarks[category], "a frame at or before a watermark"
                     self.frames.append(replay)
                     continue
+                self.watermarks[category] = replay.get("end", replay.get("watermark"))[1]
+                await self._move()
                 if "end" in replay:
                     return
-                self.watermarks[category] = replay["watermark"][1]
-                await self._move()
 
     async def _move(self) -> None:
         """Send the orders whose causes are reached, then the cursor."""
