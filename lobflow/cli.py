@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lobflow.bench import app as bench
+from lobflow.market_stats import market_stats
 from lobflow.replay_command import replay
 from lobflow.train import train
 from shared.errors import BadSetting, LobflowError
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.command()(replay)
 app.command()(train)
+app.command()(market_stats)
 app.add_typer(bench, name="bench")
 
 

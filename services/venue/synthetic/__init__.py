@@ -1,0 +1,1 @@
+"""A synthetic market: seeded order flow through a price-time matching engine, as a function of the seed."""

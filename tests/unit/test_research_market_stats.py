@@ -1,0 +1,66 @@
+"""The statistics of a market: the recorded ones are those of the table; the command says what it must."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from lobflow.cli import app
+from research.market_stats import market_stats, order_flow
+from research.market_targets import TARGETS, compare
+from research.observations import recorded
+from research.predictability import HORIZONS_S, imbalance, predictability
+
+
+def row(bid: int, bids: int, ask: int, asks: int) -> list[int]:
+    """Two sides of twenty tiers, one tick apart, with one lot behind the best."""
+    behind = range(1, 20)
+    return [
+        *(bid, bids, *(value for i in behind for value in (bid - i, 1))),
+        *(ask, asks, *(value for i in behind for value in (ask + i, 1))),
+    ]
+
+
+@pytest.mark.recorded
+@pytest.mark.parametrize(("fixture", "place"), [("btc", 0), ("eth", 1)])
+def test_a_recording_gives_the_table(fixture: str, place: int, request: pytest.FixtureRequest) -> None:
+    path: Path = request.getfixturevalue(fixture)
+    seen = recorded([path])
+    values = {**market_stats(seen), **predictability(seen)}
+    held = compare(seen.symbol, values)
+    assert all(line.passes for line in held if line.name in TARGETS)
+    for name in ("level_changes_per_update", "tier5_size", "buy_size_mean", "buy_alpha", "buy_agg_size_mean"):
+        target = (TARGETS[name][0], TARGETS[name][1])[place]
+        assert values[name] == pytest.approx(target, rel=0.015)
+    assert {f"hit_rate_{horizon}s" for horizon in HORIZONS_S} <= set(values)
+
+
+def test_order_flow_and_imbalance_are_what_their_formulas_say() -> None:
+    rows = np.array([row(10, 5, 11, 7), row(10, 8, 11, 4), row(12, 2, 13, 9), row(11, 6, 13, 9)], np.int32)
+    assert order_flow(rows).tolist() == [3 + 3, 2 + 4, -2]
+    assert imbalance(rows, 1).tolist() == [-2 / 12, 4 / 12, -7 / 11, -3 / 15]
+    assert imbalance(rows, 5)[0] == -2 / 20
+
+
+def test_the_command_measures_the_synthetic_market() -> None:
+    arguments = [
+        "market-stats",
+        "--synthetic",
+        "--symbol",
+        "ethusdt",
+        "--hours",
+        "0.1",
+        "--seed",
+        "3",
+        "--json",
+    ]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert told["symbol"] == "ETHUSDT"
+    assert told["values"]["depth_updates_per_s"] == pytest.approx(19, rel=0.02)
+    assert set(TARGETS) <= set(told["lines"])
+    assert "within their tolerance" in result.stderr
