@@ -230,7 +230,6 @@ async def _count(link: Link, name: str, at_least: int) -> bool:
 
 
 async def _size(link: Link, name: str) -> int:
-    """The median size of the newest entries, of the kind that is on the path (the largest: `Lob`s)."""
+    """The size of what is on the path: the largest of the newest entries (`Lob`s, whole predictions)."""
     rows = await link.call("XREVRANGE", name, "+", "-", "COUNT", 50)
-    sizes = sorted(len(fields[1]) for _, fields in rows)
-    return int(max(sizes) if "market" in name else sizes[len(sizes) // 2])
+    return max(len(fields[1]) for _, fields in rows)
