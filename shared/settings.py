@@ -58,7 +58,11 @@ class Settings(BaseSettings):
 
     # The local venue
     venue_port: int = Field(8080, ge=0, le=65535)
-    venue_files: Annotated[tuple[Path, ...], NoDecode] = ()
+    venue_files: Annotated[tuple[Path, ...], NoDecode] = ()  # recordings; none: a synthetic market
+    venue_seed: int = Field(1, ge=0, lt=1 << 63, description="of the synthetic market")
+    venue_state_dir: Path | None = Field(
+        None, description="where the venue keeps a synthetic market and the account; unset: nowhere"
+    )
     venue_speed: float = Field(0.0, ge=0, description="market seconds per second; 0 is as fast as it goes")
     venue_latency_ms: int = Field(100, ge=100, le=450, description="modelled one-way latency to the venue")
     venue_limits: bool = Field(True, description="apply the venue's order-rate and weight limits")

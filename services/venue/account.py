@@ -4,14 +4,15 @@ The truth is the cash: every fill pays or receives quantity times price, and a c
 unrealized profit split the same total by average cost: `cost` is what the open position has cost, and what a
 reduction releases of it is rounded to 8 places, the residue staying in `cost`. So at any mark
 
-    wallet + sum(position * mark - cost) == opening - sum(quantity * price) - fees + sum(position * mark)
+    wallet + sum(position * mark - cost)
+        == opening - sum(quantity * price) - fees + funding + sum(position * mark)
 
 holds to the last digit, whatever the average entry is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Context, Decimal, localcontext
 
 MAKER_RATE = Decimal("0.0002")
@@ -42,14 +43,20 @@ class Position:
             return self.quantity * mark - self.cost
 
 
+@dataclass(slots=True)
 class Account:
-    """Wallet, positions and commissions."""
+    """Wallet, positions, commissions and funding. `opened` makes one."""
 
-    def __init__(self, opening: Decimal) -> None:
-        self.opening = opening
-        self.wallet = opening
-        self.fees = ZERO
-        self.positions: dict[str, Position] = {}
+    opening: Decimal
+    wallet: Decimal
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO  # received less paid
+    positions: dict[str, Position] = field(default_factory=dict)
+
+    @classmethod
+    def opened(cls, opening: Decimal) -> Account:
+        """An account with nothing but its opening balance."""
+        return cls(opening, opening)
 
     def position(self, symbol: str) -> Position:
         """The symbol's position; a flat one where there was none."""
@@ -85,6 +92,14 @@ class Account:
             self.wallet += realized - commission
             self.fees += commission
         return realized, commission
+
+    def apply_funding(self, symbol: str, mark: Decimal, rate: Decimal) -> Decimal:
+        """Book the funding of one symbol. Returns what was received; negative where it was paid."""
+        with localcontext(_EXACT):
+            received = (-self.position(symbol).quantity * mark * rate).quantize(PLACES)
+            self.wallet += received
+            self.funding += received
+        return received
 
 
 def _released(position: Position, closing: Decimal) -> Decimal:

@@ -77,7 +77,7 @@ class AccountApi:
         least, since, until = numbers.get("fromId", 0), numbers.get("startTime", 0), numbers.get("endTime")
         rows = [
             fill
-            for fill in self._exchange.fills
+            for fill in self._exchange.history.fills
             if fill.order.request.symbol == symbol
             and fill.trade_id >= least
             and fill.at_ns // MS >= since

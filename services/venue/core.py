@@ -1,4 +1,4 @@
-"""The exchange: recorded markets, our orders and account. Synchronous and deterministic.
+"""The exchange: markets, our orders and account. Synchronous and deterministic.
 
 `handle` takes the market's events in order; `place` and `cancel` take requests at the market time at which
 they take effect. What a user would be told gathers in `events` and is taken with `take_events`.
@@ -12,12 +12,14 @@ from decimal import Decimal
 
 from services.venue import filters, payloads
 from services.venue.account import LEVERAGE, Account
-from services.venue.engine import Engine, Match
-from services.venue.events import Event, Instrument
-from services.venue.market import Market
+from services.venue.boards import Board, Matching
+from services.venue.engine import Match
+from services.venue.events import Event, Own
+from services.venue.history import History
 from services.venue.orders import (
     CANCELED,
     EXPIRED,
+    EXPIRED_IN_MATCH,
     FILLED,
     PARTIALLY_FILLED,
     Fill,
@@ -29,55 +31,53 @@ from services.venue.payloads import Payload
 from shared.units import E9, Scale
 
 ZERO = Decimal(0)
-IOC_REST, MARKET_REST, NOT_REDUCING = "2", "9", "4"  # `er` of ORDER_TRADE_UPDATE
+SELF_TRADE, IOC_REST, MARKET_REST, NOT_REDUCING = "1", "2", "9", "4"  # `er` of ORDER_TRADE_UPDATE
 UNKNOWN_ORDER = Refusal(-2013, "Order does not exist.")
 UNKNOWN_CANCEL = Refusal(-2011, "Unknown order sent.")
 SYMBOL_CLOSED = Refusal(-4140, "Invalid symbol status for opening position.")
 
 
 class Exchange:
-    """All symbols of a recording and one account."""
+    """All symbols of a venue and one account."""
 
-    def __init__(
-        self, instruments: Mapping[str, Instrument], opening: Decimal, closes_ns: int | None = None
-    ) -> None:
-        self.instruments = dict(instruments)
-        self.markets = {symbol: Market(row) for symbol, row in self.instruments.items()}
-        self.engines = {symbol: Engine(market.book) for symbol, market in self.markets.items()}
+    def __init__(self, boards: Mapping[str, Board], opening: Decimal, closes_ns: int | None = None) -> None:
+        self.boards = dict(boards)
+        self.markets = {symbol: board.market for symbol, board in self.boards.items()}
+        self.engines = {symbol: board.engine for symbol, board in self.boards.items()}
+        self.instruments = {symbol: market.instrument for symbol, market in self.markets.items()}
         self.closes_ns = closes_ns  # no order takes effect later
-        self.account = Account(opening)
-        self.orders: dict[int, Order] = {}  # every order ever accepted, by id
-        self.fills: list[Fill] = []  # in order of trade id, which counts from 1
-        self._latest: dict[tuple[str, str], Order] = {}  # (symbol, client id) -> the last order of that name
+        self.account = Account.opened(opening)
+        self.history = History()
         self._events: list[tuple[int, Payload]] = []
 
     # The market.
 
     def handle(self, event: Event) -> None:
         """Take one event of the market."""
-        kind = event.kind
-        if kind == "bookTicker" or kind == "other":
+        if event.kind == "bookTicker" or event.kind == "other":
             return
-        market, engine = self.markets[event.symbol], self.engines[event.symbol]
-        if kind == "depth":
-            touched = market.on_depth(event.data)
-            if touched is not None:
-                engine.touch(*touched)
-        elif kind == "aggTrade":
-            if engine.resting:
-                self._on_trade(market, engine, event)
-        elif kind == "snapshot":
-            if market.on_snapshot(event.data):
-                engine.reload()
-        elif kind == "markPrice":
-            market.on_mark(event.data)
+        for match in self.boards[event.symbol].handle(event):
+            if match.order.is_open:
+                self._fill(match, True, event.recv_ns)
+        if event.kind == "markPrice":
+            rate = self.markets[event.symbol].marks.take(event.data, event.recv_ns)
+            if rate is not None:
+                self._fund(event.symbol, rate, event.recv_ns)
 
-    def _on_trade(self, market: Market, engine: Engine, event: Event) -> None:
-        trade = market.trade(event.data)
-        if trade is not None:
-            for match in engine.on_trade(*trade):
-                if match.order.is_open:
-                    self._fill(match, True, event.recv_ns)
+    def on_own(self, own: Own) -> None:
+        """Take what the market made of a resting order of ours."""
+        order = self.history.orders.get(own.order_id)
+        if order is None or not order.is_open:
+            return  # it ended within the step of the market in which it still traded
+        if own.lots:
+            self._fill(Match(order, own.price_ticks, own.lots), True, own.at_ns)
+        else:
+            self._end(order, EXPIRED_IN_MATCH, own.at_ns, SELF_TRADE)
+
+    def _fund(self, symbol: str, rate: Decimal, now_ns: int) -> None:
+        paid = self.account.apply_funding(symbol, self.mark(symbol), rate)
+        if paid:
+            self._tell(now_ns, payloads.funding_update(self.account, symbol, paid, now_ns))
 
     # Requests.
 
@@ -92,11 +92,11 @@ class Exchange:
         refusal = self._check(request, mark) or self._check_book(request, engine, limit_ticks)
         if refusal is not None:
             return refusal
-        order_id = len(self.orders) + 1
+        order_id = self.history.next_order_id
         if not request.client_id:
             request = replace(request, client_id=f"venue-{order_id}")
         order = Order(order_id, request, now_ns, now_ns)
-        self.orders[order_id] = self._latest[request.symbol, request.client_id] = order
+        self.history.add(order)
         self._tell_order(order, "NEW", now_ns)
         for match in engine.take(order, limit_ticks, self._allowed(order)):
             self._fill(match, False, now_ns)
@@ -130,10 +130,7 @@ class Exchange:
 
     def find(self, symbol: str, order_id: int | None, client_id: str | None) -> Order | Refusal:
         """The order with this id, or the latest with this client id."""
-        if order_id is not None:
-            order = self.orders.get(order_id)
-            return order if order is not None and order.request.symbol == symbol else UNKNOWN_ORDER
-        return self._latest.get((symbol, client_id or ""), UNKNOWN_ORDER)
+        return self.history.find(symbol, order_id, client_id) or UNKNOWN_ORDER
 
     def open_orders(self, symbol: str | None = None) -> list[Order]:
         """Open orders, oldest first."""
@@ -179,8 +176,8 @@ class Exchange:
 
     def _check(self, request: OrderRequest, mark: Decimal) -> Refusal | None:
         symbol, scale = request.symbol, self.markets[request.symbol].scale
-        named = self._latest.get((symbol, request.client_id))
-        if request.client_id and named is not None and named.is_open:
+        named = self.history.find(symbol, None, request.client_id) if request.client_id else None
+        if named is not None and named.is_open:
             return Refusal(-4116, "ClientOrderId is duplicated.")
         if len(self.engines[symbol].resting) >= filters.MAX_OPEN_ORDERS:
             return Refusal(-2025, "Reach max open order limit.")
@@ -205,7 +202,7 @@ class Exchange:
                 return Refusal(-2019, "Margin is insufficient.")
         return None
 
-    def _check_book(self, request: OrderRequest, engine: Engine, limit_ticks: int) -> Refusal | None:
+    def _check_book(self, request: OrderRequest, engine: Matching, limit_ticks: int) -> Refusal | None:
         if request.kind == "MARKET":
             if not engine.would_cross(request.sign, limit_ticks):
                 return Refusal(
@@ -261,8 +258,9 @@ class Exchange:
         quantity = Decimal(request.sign * lots * scale.lot_e9) / E9
         price = Decimal(price_ticks * scale.tick_e9) / E9
         realized, commission = self.account.apply_fill(request.symbol, quantity, price, is_maker, now_ns)
-        fill = Fill(len(self.fills) + 1, order, now_ns, price_ticks, lots, is_maker, commission, realized)
-        self.fills.append(fill)
+        trade_id = self.history.next_trade_id
+        fill = Fill(trade_id, order, now_ns, price_ticks, lots, is_maker, commission, realized)
+        self.history.add_fill(fill)
         self._tell(now_ns, payloads.trade_lite(fill, scale))
         mark = self.mark(request.symbol)
         self._tell(now_ns, payloads.account_update(self.account, request.symbol, mark, now_ns))

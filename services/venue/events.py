@@ -1,4 +1,4 @@
-"""What a recording consists of once it is read: instruments and events. Pure."""
+"""What a market consists of: instruments and events. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from shared.units import Scale
 
 
 class Instrument(NamedTuple):
-    """One symbol of a recording; `frames` counts its lines, `snapshots` are the times of depth answers."""
+    """One symbol. Of a recording `frames` counts the lines and `snapshots` are the times of depth answers; a
+    market that goes on has none of either, and its `last_ns` is its first."""
 
     symbol: str
     scale: Scale
@@ -26,3 +27,14 @@ class Event(NamedTuple):
     symbol: str
     kind: str
     data: bytes  # the JSON of the inner `data`; of a snapshot the REST answer
+
+
+class Own(NamedTuple):
+    """What a market in which our orders take part did to one that rests: it traded, or (0 lots) it met
+    another of ours and is gone."""
+
+    at_ns: int
+    symbol: str
+    order_id: int
+    price_ticks: int
+    lots: int

@@ -1,4 +1,4 @@
-"""The recorded market of one symbol: its book by the venue's rule, and its mark price.
+"""The recorded market of one symbol: its book by the venue's rule, its mark price and its funding.
 
 The book is whole from a snapshot on, as long as each diff names its predecessor (`pu`). A gap voids it
 until a later snapshot. Diffs wait for a snapshot, because some that follow it are recorded before it.
@@ -12,6 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from services.venue.events import Instrument
+from services.venue.funding import Marks
 from shared.book import Book, Level
 from shared.errors import BadFrame
 from shared.units import E9, Parser
@@ -44,10 +45,6 @@ class Snapshot(msgspec.Struct):
     T: int = 0
 
 
-class _Mark(msgspec.Struct):
-    p: str
-
-
 class _Trade(msgspec.Struct):
     p: str
     q: str
@@ -56,7 +53,6 @@ class _Trade(msgspec.Struct):
 
 _diff = msgspec.json.Decoder(Diff)
 _snapshot = msgspec.json.Decoder(Snapshot)
-_mark = msgspec.json.Decoder(_Mark)
 _trade = msgspec.json.Decoder(_Trade)
 
 
@@ -72,14 +68,14 @@ class Market:
         self._is_fresh = False  # whether no diff was applied since the snapshot
         self._parser = Parser(self.scale)
         self._waiting: deque[Diff] = deque(maxlen=WAITING_DIFFS)
-        self._recorded_mark: Decimal | None = None  # the recording's own, once it had one
+        self.marks = Marks()
         self._lost_middle: Decimal | None = None  # the middle when the book was last lost
 
     @property
     def mark(self) -> Decimal | None:
         """The recorded mark price where there is one, else the middle of the book; None before either."""
-        if self._recorded_mark is not None:
-            return self._recorded_mark
+        if self.marks.price is not None:
+            return self.marks.price
         bid, ask = self.book.best_bid, self.book.best_ask
         if bid is None or ask is None:
             return self._lost_middle
@@ -132,12 +128,10 @@ class Market:
         except (msgspec.MsgspecError, BadFrame):
             return None
 
-    def on_mark(self, data: bytes) -> None:
-        """Take a recorded mark price."""
-        try:
-            self._recorded_mark = Decimal(_mark.decode(data).p)
-        except (msgspec.MsgspecError, ArithmeticError):
-            return  # the frame is passed on all the same; the collector counts and parks it
+    def levels(self, sign: int, count: int) -> list[Level]:
+        """(price_ticks, lots) of the best `count` levels, best first; bids for +1, asks for -1."""
+        flat = self.book.bids(count) if sign > 0 else self.book.asks(count)
+        return list(zip(flat[::2], flat[1::2], strict=True))
 
     def _follows(self, diff: Diff) -> bool:
         """The venue's rule: the first spans the snapshot, each later one names its predecessor."""

@@ -178,6 +178,23 @@ def account_update(account: Account, symbol: str, mark: Decimal, now_ns: int) ->
     }
 
 
+def funding_update(account: Account, symbol: str, received: Decimal, now_ns: int) -> Payload:
+    """ACCOUNT_UPDATE after a payment of funding in cross margin: the wallet alone."""
+    wallet = plain(account.wallet)
+    return {
+        "e": "ACCOUNT_UPDATE",
+        "E": now_ns // MS,
+        "T": now_ns // MS,
+        "st": 1,
+        "a": {
+            "m": "FUNDING_FEE",
+            "S": symbol,
+            "B": [{"a": "USDT", "wb": wallet, "cw": wallet, "bc": plain(received)}],
+            "P": [],
+        },
+    }
+
+
 def user_trade(fill: Fill, scale: Scale) -> Payload:
     """A row of `GET userTrades`."""
     request = fill.order.request

@@ -1,4 +1,4 @@
-"""The replay: market time, and everything that happens at a market time, in order.
+"""The session: market time, and everything that happens at a market time, in order.
 
 Requests take effect after every event at or before their time and before the next; those of one time are
 applied cancels first, then by request id, so the order does not depend on which connection was faster. In
@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from services.venue.core import Exchange
-from services.venue.events import Event
+from services.venue.events import Event, Own
 from services.venue.hub import Hub
+from services.venue.keeping import Keeping
 from services.venue.lockstep import Cursors
+from services.venue.source import Source
 from shared.settings import Settings
 from shared.units import MS, SECOND
 
@@ -41,37 +43,36 @@ class _Pending(NamedTuple):
 
 
 class Replay:
-    """Drives the exchange through its recording and the hub's sockets along with it.
+    """Drives the exchange through its market and the hub's sockets along with it.
 
-    `clock` returns seconds of real time that only go forward.
+    `pace` gives the market time up to which real time lets the market go, given where it set out; None is as
+    far as it likes. A market that goes on needs no audience.
     """
 
     def __init__(
         self,
         exchange: Exchange,
-        events: Iterator[Event],
+        source: Source,
         hub: Hub,
         settings: Settings,
-        clock: Callable[[], float],
+        pace: Callable[[], int] | None,
+        keeper: Keeping | None = None,
     ) -> None:
-        rows = exchange.instruments
         self.exchange = exchange
         self.hub = hub
         self.state = "waiting"  # waiting | running | finished
         self.is_over = False  # market time has come to its end; finished once the trader has, too
-        self.start_ns = min(row.first_ns for row in rows.values())
-        self.end_ns = max(row.last_ns for row in rows.values()) + AFTERMATH_NS
+        self.start_ns = source.start_ns
+        self.end_ns = None if source.end_ns is None else source.end_ns + AFTERMATH_NS
         self.market_ns = self.start_ns
         self.frames = 0  # frames of the market that went by
         self.latency_ns = settings.venue_latency_ms * MS
         self.lockstep = settings.lockstep
-        self.cursors = Cursors({symbol: rows[symbol].first_ns for symbol in settings.symbols})
+        self.cursors = Cursors({symbol: exchange.instruments[symbol].first_ns for symbol in settings.symbols})
         self.wake = asyncio.Event()  # set by whatever may let the market go on
-        self._speed = settings.venue_speed
-        self._clock = clock
-        self._started_at = 0.0  # real time at which the market set out
-        self._events = events
-        self._next: Event | None = next(events, None)
+        self._pace = pace
+        self._keeper = keeper
+        self._source = source
         self._seq = 0
         self._pending: list[_Pending] = []
         self._number = itertools.count()
@@ -89,9 +90,15 @@ class Replay:
         if self.state != "running":
             done.set_result(action(self.market_ns))
             return done
-        at_ns = max(self.market_ns, (self.market_ns if cause_ns is None else cause_ns) + self.latency_ns)
+        due_ns = (self.market_ns if cause_ns is None else cause_ns) + self.latency_ns
+        at_ns = self._source.align(max(self.market_ns, self._source.horizon_ns, due_ns))
         heapq.heappush(self._pending, _Pending(at_ns, rank, next(self._number), action, done))
         return done
+
+    def journal(self, at_ns: int, call: str, params: Mapping[str, str]) -> None:
+        """Write down a request that takes effect now, where anything is kept."""
+        if self._keeper is not None:
+            self._keeper.effect(at_ns, call, params)
 
     def receive(self, request_id: str | None) -> None:
         """Note that a request that a cursor may name has arrived, and is queued if it has an effect."""
@@ -109,11 +116,15 @@ class Replay:
         return True
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Wait for the audience, play the recording, then serve requests until stopped."""
+        """Wait for the audience, let the market go on, then serve requests until stopped."""
+        await self._run(stop)
+        if self._keeper is not None:
+            await self._keeper.close()
+
+    async def _run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            if self.state == "waiting" and self.hub.has_audience:
+            if self.state == "waiting" and (self.hub.has_audience or self.end_ns is None):
                 self.state = "running"
-                self._started_at = self._clock()
             if self.state == "running" and (self.hub.has_audience or not self.lockstep):
                 while self._advance(self._limit()):
                     await self._flush()
@@ -124,7 +135,7 @@ class Replay:
 
     async def _rest(self) -> None:
         """Sleep until something may have changed; a pace held to the clock is itself such a thing."""
-        is_paced = self.state == "running" and self._speed > 0
+        is_paced = self.state == "running" and self._pace is not None
         try:
             async with asyncio.timeout(IDLE_SECONDS if is_paced else STOP_SECONDS):
                 await self.wake.wait()
@@ -133,48 +144,52 @@ class Replay:
         self.wake.clear()
 
     def _limit(self) -> int:
-        limits = [self.end_ns]
+        limits = [] if self.end_ns is None else [self.end_ns]
         if self.lockstep:
             limits.append(self.cursors.floor_ns + self.latency_ns)
-        if self._speed > 0:
-            elapsed = self._clock() - self._started_at
-            limits.append(self.start_ns + int(elapsed * self._speed * SECOND))
+        if self._pace is not None:
+            limits.append(self._pace())
         return min(limits)
 
     def _advance(self, limit_ns: int) -> bool:
         """Let events and requests happen up to `limit_ns`, a batch of them. Returns whether there is more."""
         if limit_ns < self.market_ns:
             return False
+        if self._keeper is not None:
+            self._keeper.allow(limit_ns)
         is_end = limit_ns == self.end_ns
         for _ in range(BATCH):
-            event = self._next
             first = self._pending[0] if self._pending else None
-            if event is not None and event.recv_ns <= (
-                limit_ns if first is None else min(limit_ns, first.at_ns)
-            ):
+            event = self._source.take(limit_ns if first is None else min(limit_ns, first.at_ns))
+            if event is not None:
                 self._play(event)
-                self._next = next(self._events, None)
             elif first is not None and (first.at_ns < limit_ns or is_end):
                 self._act(heapq.heappop(self._pending))
             else:
                 self.market_ns = limit_ns
                 if is_end:
                     self.is_over = True
-                    if not self.lockstep or self.cursors.floor_ns > self.end_ns - HEARTBEAT_NS:
+                    if not self.lockstep or self.cursors.floor_ns > limit_ns - HEARTBEAT_NS:
                         self.state = "finished"
                 self._settle()
                 return False
         self._settle()
         return True
 
-    def _play(self, event: Event) -> None:
+    def _play(self, event: Event | Own) -> None:
+        if isinstance(event, Own):
+            self.market_ns = event.at_ns
+            self.exchange.on_own(event)
+            return
         self.market_ns, self._seq = event.recv_ns, event.seq
         self.frames += 1
         self.exchange.handle(event)
         self.hub.offer(event)
 
     def _act(self, pending: _Pending) -> None:
-        at_ns = min(max(self.market_ns, pending.at_ns), self.end_ns)
+        at_ns = max(self.market_ns, pending.at_ns)
+        if self.end_ns is not None:
+            at_ns = min(at_ns, self.end_ns)
         self.market_ns = at_ns
         result = pending.action(at_ns)
         if self.lockstep:
@@ -193,7 +208,8 @@ class Replay:
 
     async def _flush(self) -> None:
         self._settle()
-        is_still = self._next is None or self._next.recv_ns > self.market_ns
+        next_ns = self._source.next_ns
+        is_still = next_ns is None or next_ns > self.market_ns
         if is_still and self.state != "waiting":
             self.hub.mark(self._seq, self.market_ns, self.is_over)
         await self.hub.flush(self.market_ns)

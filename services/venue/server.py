@@ -11,17 +11,14 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from services.venue.answers import Answers
-from services.venue.core import Exchange
-from services.venue.events import Instrument
 from services.venue.hub import Hub
 from services.venue.listen_keys import ListenKeys
+from services.venue.opening import open_recording
 from services.venue.quota import Quota
-from services.venue.recording import scan, timeline
 from services.venue.replay import Replay
 from services.venue.rest import Rest
 from services.venue.signed import Signed
 from services.venue.sockets import Sockets
-from shared.errors import BadInput, BadSetting
 from shared.settings import Settings
 from shared.telemetry import serve
 from shared.units import MS
@@ -30,23 +27,25 @@ KEY_CHECK_SECONDS = 10.0
 
 
 class Venue:
-    """One local venue. Reads the recording once when made; raises BadInput or BadSetting in one line."""
+    """One local venue, of recorded markets or of synthetic ones. Reads what it begins with once when made;
+    raises BadInput or BadSetting in one line."""
 
     def __init__(self, settings: Settings, log: logging.Logger) -> None:
-        if not settings.lockstep and settings.venue_speed == 0:
-            raise BadSetting(
-                "LOBFLOW_VENUE_SPEED: without lockstep the market follows the clock: set 1 for real time"
-            )
-        instruments = scan(settings.venue_files)
-        _check_symbols(settings, instruments)
         self._settings = settings
         self._log = log
+        self.left_out: dict[
+            str, int
+        ] = {}  # trades of a recording that belong to no aggTrade; known at the end
+        if settings.venue_files:
+            opened = open_recording(settings, self.left_out)
+        else:
+            from services.venue.resuming import (
+                open_synthetic,
+            )  # with numba: 100 MB that a replay does without
+
+            opened = open_synthetic(settings, log)
         hub = Hub(settings.lockstep, settings.venue_latency_ms * MS, log)
-        closes_ns = max(row.last_ns for row in instruments.values())
-        exchange = Exchange(instruments, settings.venue_balance, closes_ns)
-        self.left_out: dict[str, int] = {}  # trades that belong to no aggTrade; known at the end
-        events = timeline(settings.venue_files, instruments, self.left_out)
-        self.replay = Replay(exchange, events, hub, settings, time.monotonic)
+        self.replay = Replay(opened.exchange, opened.source, hub, settings, opened.pace, opened.keeper)
         keys = ListenKeys(lambda: secrets.token_hex(32))
         replay = self.replay
         answers = Answers(
@@ -84,10 +83,3 @@ class Venue:
     def _facts(self) -> Mapping[str, object]:
         rows = self.replay.exchange.instruments.values()
         return {"symbols": {row.symbol: row.frames for row in rows}}
-
-
-def _check_symbols(settings: Settings, instruments: Mapping[str, Instrument]) -> None:
-    for symbol in settings.symbols:
-        if symbol not in instruments:
-            found = ", ".join(instruments)
-            raise BadInput(f"LOBFLOW_SYMBOLS names {symbol}, but the recording holds {found} only")

@@ -92,11 +92,12 @@ class Signed:
         return self._give((result, {**extra, **counts}))
 
     def _effect(self, route: Route, params: Params, now_ns: int) -> Outcome:
-        if not route.is_order:
-            return route.call(params, now_ns), {}
-        refusal = self._answers.count_order()
-        counts = self._answers.order_counts()
-        return (route.call(params, now_ns) if refusal is None else refusal), counts
+        refusal = self._answers.count_order() if route.is_order else None
+        counts = self._answers.order_counts() if route.is_order else {}
+        if refusal is not None:
+            return refusal, counts
+        self._replay.journal(now_ns, route.call.__name__, params)
+        return route.call(params, now_ns), counts
 
     def _give(self, outcome: Outcome) -> web.Response:
         result, headers = outcome

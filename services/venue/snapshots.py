@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from services.venue.boards import Quoted
 from services.venue.events import Event, Instrument
 from services.venue.market import Market, Snapshot
 from services.venue.recording import timeline
+from shared.book import Level
 from shared.units import Scale
 
 MOST_LEVELS = 1000
@@ -53,7 +55,7 @@ def find(files: Sequence[Path], instruments: dict[str, Instrument], symbol: str,
     return Place(seq, at_ns, book(market, MOST_LEVELS)) if market.is_whole else None
 
 
-def book(market: Market, limit: int, event_ms: int = 0) -> bytes:
+def book(market: Quoted, limit: int, event_ms: int = 0) -> bytes:
     """The market's book as `GET /fapi/v1/depth` answers it."""
     scale = market.scale
     return msgspec.json.encode(
@@ -61,8 +63,8 @@ def book(market: Market, limit: int, event_ms: int = 0) -> bytes:
             "lastUpdateId": market.last_update_id,
             "E": event_ms,
             "T": event_ms,
-            "bids": _rows(market.book.bids(limit), scale),
-            "asks": _rows(market.book.asks(limit), scale),
+            "bids": _rows(market.levels(1, limit), scale),
+            "asks": _rows(market.levels(-1, limit), scale),
         }
     )
 
@@ -77,8 +79,5 @@ def cut(data: bytes, limit: int) -> bytes:
     )
 
 
-def _rows(flat: list[int], scale: Scale) -> list[tuple[str, str]]:
-    return [
-        (scale.price_text(price), scale.size_text(size))
-        for price, size in zip(flat[::2], flat[1::2], strict=True)
-    ]
+def _rows(levels: list[Level], scale: Scale) -> list[tuple[str, str]]:
+    return [(scale.price_text(price), scale.size_text(size)) for price, size in levels]

@@ -27,13 +27,20 @@ class Trade(msgspec.Struct, frozen=True):
     X: str = "MARKET"
 
 
-class _Open(msgspec.Struct):
+class Open(msgspec.Struct):
     """One aggregate under way."""
 
     first: Trade
     last_id: int
     quantity_e9: int
     due_ns: int  # when a timer closes it
+
+
+class TapeState(msgspec.Struct):
+    """A tape at one moment."""
+
+    next_id: int
+    under_way: list[Open]  # oldest first
 
 
 class Tape:
@@ -43,7 +50,7 @@ class Tape:
         self.symbol = symbol
         self.left_out = 0  # trades that belong to no aggTrade
         self._next_id = 1
-        self._open: dict[tuple[bool, str], _Open] = {}  # by side and price; the earliest due comes first
+        self._open: dict[tuple[bool, str], Open] = {}  # by side and price; the earliest due comes first
 
     @property
     def due_ns(self) -> int | None:
@@ -66,7 +73,7 @@ class Tape:
             one.quantity_e9 += quantity_e9
             return None
         closed = None if one is None else self._text(self._open.pop(side_and_price), trade.E)
-        self._open[side_and_price] = _Open(trade, trade.t, quantity_e9, recv_ns + WINDOW_MS * MS)
+        self._open[side_and_price] = Open(trade, trade.t, quantity_e9, recv_ns + WINDOW_MS * MS)
         return closed
 
     def close(self) -> bytes:
@@ -74,7 +81,16 @@ class Tape:
         one = self._open.pop(next(iter(self._open)))
         return self._text(one, one.first.E + WINDOW_MS)
 
-    def _text(self, one: _Open, event_ms: int) -> bytes:
+    def state(self) -> TapeState:
+        """What `resume` needs to go on from here."""
+        return TapeState(self._next_id, list(self._open.values()))
+
+    def resume(self, state: TapeState) -> None:
+        """Become the tape whose state it is."""
+        self._next_id = state.next_id
+        self._open = {(one.first.m, one.first.p): one for one in state.under_way}
+
+    def _text(self, one: Open, event_ms: int) -> bytes:
         first, quantity = one.first, e9_text(one.quantity_e9)
         text = (
             f'{{"e":"aggTrade","E":{event_ms},"s":"{self.symbol}","a":{self._next_id},"p":"{first.p}",'

@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.venue.boards import recorded
 from services.venue.core import Exchange
 from services.venue.events import Event, Instrument
 from services.venue.orders import Order, OrderRequest
@@ -48,7 +49,9 @@ steps = st.lists(
 
 
 def venue() -> Exchange:
-    exchange = Exchange({name: Instrument(name, scale, 0, 0, 1) for name, scale in SYMBOLS.items()}, OPENING)
+    exchange = Exchange(
+        {name: recorded(Instrument(name, scale, 0, 0, 1)) for name, scale in SYMBOLS.items()}, OPENING
+    )
     for name, scale in SYMBOLS.items():
         sides = {
             "bids": [[scale.price_text(t), scale.size_text(20_000)] for t in range(990, 1001)],
@@ -97,7 +100,7 @@ def test_wallet_and_unrealized_equal_opening_plus_cash_flows(script: list[tuple]
     play(exchange, script)
     cash = OPENING
     held = dict.fromkeys(SYMBOLS, 0)
-    for fill in exchange.fills:
+    for fill in exchange.history.fills:
         request = fill.order.request
         cash -= request.sign * SYMBOLS[request.symbol].money(fill.price_ticks, fill.lots) + fill.commission
         held[request.symbol] += request.sign * fill.lots
@@ -119,10 +122,10 @@ def test_orders_and_what_is_told_of_them_agree(script: list[tuple]) -> None:
     for _, payload in exchange.take_events():
         if payload["e"] == "ORDER_TRADE_UPDATE":
             told.setdefault(payload["o"]["i"], []).append(payload["o"])
-    assert set(told) == set(exchange.orders)
+    assert set(told) == set(exchange.history.orders)
     resting = {order.order_id for order in exchange.open_orders()}
-    for order in exchange.orders.values():
-        filled = sum(fill.lots for fill in exchange.fills if fill.order is order)
+    for order in exchange.history.orders.values():
+        filled = sum(fill.lots for fill in exchange.history.fills if fill.order is order)
         assert filled == order.executed_lots <= order.request.lots
         assert (order.status == "FILLED") == (filled == order.request.lots)
         assert order.is_open == (order.order_id in resting)

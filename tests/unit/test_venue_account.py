@@ -25,7 +25,7 @@ D = Decimal
 def test_fills_make_wallet_position_and_entry(
     fills: list[tuple[str, str, bool]], wallet: str, quantity: str, entry: str, realized: str
 ) -> None:
-    account = Account(D(1000))
+    account = Account.opened(D(1000))
     for size, price, is_maker in fills:
         account.apply_fill("S", D(size), D(price), is_maker, 0)
     position = account.position("S")
@@ -34,7 +34,7 @@ def test_fills_make_wallet_position_and_entry(
 
 
 def test_reduction_of_an_unending_average_stays_exact() -> None:
-    account = Account(D(1000))
+    account = Account.opened(D(1000))
     for size, price in (("1", "100"), ("2", "101.1"), ("-1", "99.9")):
         account.apply_fill("S", D(size), D(price), False, 0)
     mark = D("100.5")
@@ -48,6 +48,6 @@ def test_reduction_of_an_unending_average_stays_exact() -> None:
 
 
 def test_commission_is_rounded_to_eight_places() -> None:
-    account = Account(D(1000))
+    account = Account.opened(D(1000))
     _, commission = account.apply_fill("S", D("0.001"), D("61800.123"), True, 0)
     assert commission == D("0.01236002")

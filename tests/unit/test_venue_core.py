@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from services.venue.boards import recorded
 from services.venue.core import Exchange
 from services.venue.events import Event, Instrument
 from services.venue.lockstep import Cursors
@@ -18,7 +19,7 @@ SCALE = Scale(E9 // 10, E9 // 1000)
 
 
 def exchange() -> Exchange:
-    found = Exchange({"BTCUSDT": Instrument("BTCUSDT", SCALE, 0, 0, 1)}, Decimal(1000))
+    found = Exchange({"BTCUSDT": recorded(Instrument("BTCUSDT", SCALE, 0, 0, 1))}, Decimal(1000))
     snapshot(found)
     return found
 

@@ -23,7 +23,7 @@ class Frames:
     def __init__(self, symbol: str, scale: Scale) -> None:
         self.symbol = symbol
         self.scale = scale
-        self._tape = Tape(symbol)
+        self.tape = Tape(symbol)
         self._prices: dict[int, str] = {}  # ticks -> text; most repeat
 
     def of(self, block: Block, until_ns: int) -> Iterator[Line]:
@@ -36,7 +36,7 @@ class Frames:
             elif kind == DEPTH:
                 yield Line(now_ns, self.symbol, "depth", self._depth(row, block))
             elif kind == TRADE:
-                closed = self._tape.add(self._trade(row), now_ns)
+                closed = self.tape.add(self._trade(row), now_ns)
                 if closed is not None:
                     yield Line(now_ns, self.symbol, "aggTrade", closed)
             elif kind == MARK:
@@ -50,9 +50,9 @@ class Frames:
         )
 
     def _closed(self, now_ns: int) -> Iterator[Line]:
-        while self._tape.due_ns is not None and self._tape.due_ns <= now_ns:
-            due_ns = self._tape.due_ns
-            yield Line(due_ns, self.symbol, "aggTrade", self._tape.close())
+        while self.tape.due_ns is not None and self.tape.due_ns <= now_ns:
+            due_ns = self.tape.due_ns
+            yield Line(due_ns, self.symbol, "aggTrade", self.tape.close())
 
     def _depth(self, row: list[int], block: Block) -> bytes:
         _, now_ns, first, last, previous, start, middle, end = row

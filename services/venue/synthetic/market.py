@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from services.venue.synthetic import arrivals, flow, matching, ours
 from services.venue.synthetic.levels import look
@@ -13,11 +15,13 @@ from services.venue.synthetic.parameters import MODELS, Model
 from services.venue.synthetic.state import (
     ASK,
     BID,
+    LAST_DIFF_ID,
     N_EVENTS,
     N_LEVELS,
     N_ROWS,
     OWN_EXPIRED,
     OWN_FILL,
+    TRADE_ID,
     UPDATE_ID,
     Ints,
     new_book,
@@ -43,6 +47,17 @@ class Placed(NamedTuple):
     left: int
 
 
+class MarketState(msgspec.Struct):
+    """Everything a market is at one moment, besides its model: its arrays, by name, as bytes."""
+
+    now_ns: int
+    middle_ticks: int
+    update_id: int
+    trade_id: int
+    arrays: dict[str, bytes]
+    resting: dict[int, int]
+
+
 class SyntheticMarket:
     """One symbol. Which events come is a function of `seed`, and of our orders and their times.
 
@@ -51,7 +66,14 @@ class SyntheticMarket:
     its place among the events: OWN_FILL, and OWN_EXPIRED for one that met another of ours.
     """
 
-    def __init__(self, symbol: str, seed: int, start_ns: int, model: Model | None = None) -> None:
+    def __init__(
+        self,
+        symbol: str,
+        seed: int,
+        start_ns: int,
+        model: Model | None = None,
+        opening_ticks: int | None = None,
+    ) -> None:
         self.model = MODELS[symbol] if model is None else model
         self.symbol = symbol
         self.scale = self.model.scale
@@ -59,7 +81,7 @@ class SyntheticMarket:
         self._book, self._out = new_book(), new_output()
         self._flow = new_flow(symbol, seed, start_ns)
         self._resting: dict[int, int] = {}  # owner -> its order's place in the book
-        self._open(start_ns)
+        self._open(start_ns, self.model.opening_ticks if opening_ticks is None else opening_ticks)
 
     @property
     def best(self) -> tuple[int, int]:
@@ -119,6 +141,39 @@ class SyntheticMarket:
                 break
         return found
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing that our orders did waits for the next block."""
+        return not self._out.counts.any()
+
+    def state(self) -> MarketState:
+        """What `resume` needs to go on from here as if nothing had been. Only while it is settled."""
+        if not self.is_settled:
+            raise ValueError(f"{self.symbol}: what our orders did is not told yet")
+        arrays = {name: array.tobytes() for name, array in self._arrays().items()}
+        ids = (self.update_id, int(self._book.marks[TRADE_ID]))
+        return MarketState(self.now_ns, self.best[0], *ids, arrays, dict(self._resting))
+
+    def resume(self, state: MarketState) -> None:
+        """Become the market whose state it is; it must have had the same model."""
+        for name, array in self._arrays().items():
+            array[...] = np.frombuffer(state.arrays[name], array.dtype).reshape(array.shape)
+        self.now_ns, self._resting = state.now_ns, dict(state.resting)
+
+    def follow(self, state: MarketState) -> None:
+        """Open where a market of another model ended: its price and its numbers go on, its book does not."""
+        self._book.marks[UPDATE_ID] = self._book.marks[LAST_DIFF_ID] = state.update_id + 1
+        self._book.marks[TRADE_ID] = state.trade_id
+
+    def stand_still(self, until_ns: int) -> None:
+        """Let the clock go on to `until_ns` while nothing happens: the market was closed."""
+        self._flow.times[:] += until_ns - self.now_ns
+        self.now_ns = until_ns
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        parts = (self._book, self._flow)
+        return {name: array for part in parts for name, array in zip(part._fields, part, strict=True)}
+
     def _drained(self) -> Block:
         out, counts = self._out, self._out.counts
         block = Block(
@@ -134,17 +189,17 @@ class SyntheticMarket:
                     self._resting.pop(int(row[2]), None)
         return block
 
-    def _open(self, start_ns: int) -> None:
+    def _open(self, start_ns: int, bid: int) -> None:
         """The book at the start: two bests one tick apart, and the levels behind them."""
         book, state, p, tables = self._book, self._flow, self.model.parameters, self.model.tables
-        bid = self.model.opening_ticks
         book.marks[BID], book.marks[ASK] = bid, bid + 1
         for side, price in ((1, bid), (-1, bid + 1)):
             matching.add(book, side, price, int(p.best_target), 0)
             for distance in range(1, int(p.reach) + 1):
                 look(book, p, tables, state.seeds, side, distance, 0.0)
         state.values[[arrivals.TARGET_BID, arrivals.TARGET_ASK]] = p.best_target
-        state.values[[arrivals.REFERENCE, arrivals.MARKED, arrivals.OPENING]] = bid + 0.5
+        state.values[[arrivals.REFERENCE, arrivals.MARKED]] = bid + 0.5
+        state.values[arrivals.OPENING] = self.model.opening_ticks + 0.5  # what the price comes home to
         state.times[arrivals.NEXT_DIFF] = start_ns + int(p.depth_interval * SECOND)
         state.times[arrivals.NEXT_SECOND] = start_ns - start_ns % SECOND + SECOND
         arrivals.plan(book, state, p)
