@@ -124,14 +124,22 @@ def _again(directory: Path, number: int, exchange: Exchange, source: SyntheticSo
     """Let everything happen once more that may have been told after a checkpoint."""
     api = AccountApi(exchange)
     calls = {call.__name__: call for call in (api.place, api.cancel, api.cancel_all)}
+    promised_ns = 0
     for path in sorted(directory.glob("journal-*"), key=number_of):
         if number_of(path) < number:
             continue
         for effect in read(path):
-            while (event := source.take(effect.at_ns)) is not None:
-                if isinstance(event, Own):
-                    exchange.on_own(event)
-                else:
-                    exchange.handle(event)
             if effect.call:
+                _go_on(exchange, source, effect.at_ns)
                 calls[effect.call](effect.params, effect.at_ns)
+            else:
+                promised_ns = max(promised_ns, effect.at_ns)
+    _go_on(exchange, source, promised_ns)
+
+
+def _go_on(exchange: Exchange, source: SyntheticSource, until_ns: int) -> None:
+    while (event := source.take(until_ns)) is not None:
+        if isinstance(event, Own):
+            exchange.on_own(event)
+        else:
+            exchange.handle(event)

@@ -61,6 +61,8 @@ class SyntheticSource:
         under way end unseen, as they do for whoever was not connected."""
         ahead_ns = max(0, until_ns - self.horizon_ns) // SECOND * SECOND
         self.start_ns = self.horizon_ns = self.horizon_ns + ahead_ns
+        if not ahead_ns:
+            return
         for symbol, market in self.markets.items():
             market.stand_still(self.horizon_ns)
             while self.frames[symbol].tape.due_ns is not None:

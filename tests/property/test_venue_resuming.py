@@ -1,0 +1,130 @@
+"""A venue with a synthetic market that is killed goes on exactly as one that never stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from services.venue import checkpoint
+from services.venue.account_api import AccountApi
+from services.venue.events import Own
+from services.venue.keeper import Keeper
+from services.venue.opening import Opened
+from services.venue.resuming import open_synthetic
+from services.venue.synthetic.compiled import STAMP
+from shared.settings import Settings, load
+from shared.units import MS, SECOND
+
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # each example opens markets: shrinking takes minutes
+LOG = logging.getLogger("test")
+REQUESTS = st.lists(
+    st.tuples(
+        st.integers(1, 800),  # milliseconds after the request before it
+        st.sampled_from(("MARKET", "touch", "behind", "reduce", "cancel", "checkpoint")),
+        st.sampled_from(("BUY", "SELL")),
+        st.integers(1, 60),  # lots of 0.001
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+def settings_of(folder: Path, **more: object) -> Settings:
+    return load(symbols=("BTCUSDT",), venue_state_dir=folder, venue_seed=5, **more)
+
+
+def go_on(opened: Opened, until_ns: int) -> None:
+    while (event := opened.source.take(until_ns)) is not None:
+        if isinstance(event, Own):
+            opened.exchange.on_own(event)
+        else:
+            opened.exchange.handle(event)
+
+
+def state(opened: Opened) -> bytes:
+    source = opened.source
+    return checkpoint.encode(opened.exchange, source, STAMP[0], 5, 0)  # type: ignore[arg-type]
+
+
+async def act(opened: Opened, script: list[tuple[int, str, str, int]]) -> int:
+    """Carry out a script as the venue does: promise, journal, effect. Returns the time it has come to."""
+    keeper, exchange, api = opened.keeper, opened.exchange, AccountApi(opened.exchange)
+    assert isinstance(keeper, Keeper)
+    now_ns = opened.source.start_ns
+    for number, (wait_ms, what, side, lots) in enumerate(script):
+        now_ns = opened.source.align(now_ns + wait_ms * MS)
+        keeper.allow(now_ns)
+        go_on(opened, now_ns)
+        if what == "checkpoint":
+            if opened.source.is_settled:  # type: ignore[attr-defined]
+                await keeper._next()
+            continue
+        call, params = api.place, {"symbol": "BTCUSDT", "side": side, "quantity": f"0.{lots:03}"}
+        bid, ask = (exchange.markets["BTCUSDT"].levels(sign, 3)[-1][0] for sign in (1, -1))
+        if what == "cancel":
+            call, params = api.cancel_all, {"symbol": "BTCUSDT"}
+        elif what in ("MARKET", "reduce"):
+            params |= {"type": "MARKET", "reduceOnly": "true" if what == "reduce" else "false"}
+        else:
+            ticks = {("touch", "BUY"): ask, ("touch", "SELL"): bid, ("behind", "BUY"): bid}.get(
+                (what, side), ask
+            )
+            params |= {"type": "LIMIT", "timeInForce": "GTC", "price": f"{ticks // 10}.{ticks % 10}"}
+        params["newClientOrderId"] = f"c-{number}"
+        keeper.effect(now_ns, call.__name__, params)
+        call(params, now_ns)
+    return now_ns
+
+
+@settings(max_examples=20, deadline=None, phases=PHASES)
+@given(script=REQUESTS, killed_after_ms=st.integers(0, 900))
+def test_a_killed_venue_goes_on_as_if_nothing_had_been(
+    script: list[tuple[int, str, str, int]], killed_after_ms: int
+) -> None:
+    with TemporaryDirectory() as name:
+        folder, copy = Path(name) / "venue", Path(name) / "copy"
+        first = open_synthetic(settings_of(folder), LOG)
+        now_ns = asyncio.run(act(first, script))
+        assert first.keeper is not None
+        first.keeper.allow(now_ns + killed_after_ms * MS)
+        go_on(first, now_ns + killed_after_ms * MS)
+        shutil.copytree(folder, copy)  # what a process that is killed now leaves behind
+        second = open_synthetic(settings_of(copy), LOG)
+        # The one that goes on may have been run up to its promise; bring the other there too.
+        ends_ns = max(first.source.horizon_ns, second.source.horizon_ns)
+        for each in (first, second):
+            go_on(each, ends_ns)
+        assert first.exchange.account == second.exchange.account
+        assert first.exchange.history.state() == second.exchange.history.state()
+        assert first.exchange.markets["BTCUSDT"].levels(1, 500) == second.exchange.markets[
+            "BTCUSDT"
+        ].levels(1, 500)
+        if first.source.is_settled:  # type: ignore[attr-defined]
+            assert state(first) == state(second)
+
+
+@settings(max_examples=4, deadline=None, phases=PHASES)
+@given(script=REQUESTS)
+def test_another_kernel_keeps_the_account_and_opens_at_the_price(
+    script: list[tuple[int, str, str, int]],
+) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        first = open_synthetic(settings_of(folder), LOG)
+        now_ns = asyncio.run(act(first, script))
+        go_on(first, now_ns + SECOND)
+        assert first.keeper is not None
+        asyncio.run(first.keeper.close())
+        again = open_synthetic(load(symbols=("BTCUSDT",), venue_state_dir=folder, venue_seed=6), LOG)
+        assert again.exchange.account == first.exchange.account
+        assert not again.exchange.open_orders()
+        old, new = (each.exchange.markets["BTCUSDT"] for each in (first, again))
+        assert abs(new.levels(1, 1)[0][0] - old.levels(1, 1)[0][0]) < 2000
+        assert new.last_update_id > old.last_update_id
+        assert again.exchange.history.last_order_id == first.exchange.history.last_order_id
