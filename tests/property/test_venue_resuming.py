@@ -102,9 +102,9 @@ def test_a_killed_venue_goes_on_as_if_nothing_had_been(
             go_on(each, ends_ns)
         assert first.exchange.account == second.exchange.account
         assert first.exchange.history.state() == second.exchange.history.state()
-        assert first.exchange.markets["BTCUSDT"].levels(1, 500) == second.exchange.markets[
-            "BTCUSDT"
-        ].levels(1, 500)
+        assert first.exchange.markets["BTCUSDT"].levels(1, 500) == second.exchange.markets["BTCUSDT"].levels(
+            1, 500
+        )
         if first.source.is_settled:  # type: ignore[attr-defined]
             assert state(first) == state(second)
 
