@@ -28,6 +28,9 @@ from services.venue.synthetic.parameters import MODELS
 from services.venue.synthetic.source import GRID_NS, SyntheticSource
 from shared.errors import BadInput, BadSetting
 from shared.settings import Settings
+from shared.units import SECOND
+
+OPENING_NS = 60 * SECOND  # a market opens unseen, until its book has the shape it keeps
 
 
 def open_synthetic(settings: Settings, log: logging.Logger) -> Opened:
@@ -61,7 +64,11 @@ def open_synthetic(settings: Settings, log: logging.Logger) -> Opened:
 
 
 def _fresh(settings: Settings, start_ns: int) -> tuple[Exchange, SyntheticSource]:
-    markets = {name: SyntheticMarket(name, settings.venue_seed, start_ns) for name in settings.symbols}
+    markets = {}
+    for symbol in settings.symbols:
+        markets[symbol] = SyntheticMarket(symbol, settings.venue_seed, start_ns - OPENING_NS)
+        for _ in markets[symbol].advance(start_ns):
+            pass
     return _assembled(markets, settings.venue_balance)
 
 
