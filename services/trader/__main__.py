@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from decimal import Decimal
 
 from services.trader import instrument
-from services.trader.account import AccountBook
 from services.trader.core import Config, TraderCore
 from services.trader.desk import Desk
 from services.trader.facts import PositionFact
 from services.trader.gateway import Gateway
 from services.trader.identity import Identity
-from services.trader.ledger import last_account, read_all, read_control, warm
+from services.trader.ledger import read_all, read_control, warm
 from services.trader.lockstep import InOrder
 from services.trader.merge import Arrival, Merge
+from services.trader.opening import open_account
 from services.trader.reconcile import reconcile
 from services.trader.rederive import rebuild
 from services.trader.risk import Limits
@@ -68,7 +67,7 @@ async def _trade(context: Context, gateway: Gateway) -> None:
             starts[symbol] = await warm(await context.link(), context, core)
         if core.is_reconciled:  # what the ledger says of the process before us
             await desk.tell_facts((PositionFact(0, 0, 0, doubt="the trader was started again"),))
-    await _open_account(context, gateway, next(iter(users.desks.values())))
+    await open_account(context, next(iter(users.desks.values())))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(users.run())
         for desk in users.desks.values():
@@ -135,17 +134,6 @@ async def _restore(context: Context, desk: Desk) -> str:
         )
     rebuild(desk.core, decisions, executions, control)  # type: ignore[arg-type]
     return desk.core.control_id
-
-
-async def _open_account(context: Context, gateway: Gateway, desk: Desk) -> None:
-    """Give the first desk the account, with the funding counted so far, and write how it stands."""
-    found = await last_account(await context.link(), context.key(Stream.ACCOUNT))
-    desk.account_id = found[0] if found else ZERO_ID
-    desk.account = AccountBook(found[1].funding if found else Decimal(0))
-    balances = await gateway.fetch("/fapi/v3/balance")
-    risks = await gateway.fetch("/fapi/v3/positionRisk")
-    desk.account.load(balances, risks)
-    await desk.publish_account()
 
 
 async def _control(context: Context, users: UserStream, cursor: str) -> None:

@@ -23,15 +23,23 @@ async def read_all(link: Link, key: str) -> list[tuple[str, Message]]:
     return rows
 
 
+async def first_account(link: Link, key: str) -> Account | None:
+    """The oldest entry of the account stream: how the account stood when the run began."""
+    entries = await bus.span(link, key, "-", count=1)
+    return _account(key, entries[0][1]) if entries else None
+
+
 async def last_account(link: Link, key: str) -> tuple[str, Account] | None:
     """The newest entry of the account stream."""
     entry = await bus.last_entry(link, key)
-    if entry is None:
-        return None
-    message = codec.decode(entry[1])
+    return None if entry is None else (entry[0].decode(), _account(key, entry[1]))
+
+
+def _account(key: str, data: bytes) -> Account:
+    message = codec.decode(data)
     if not isinstance(message, Account):
         raise BusError(f"{key} holds a {type(message).__name__}")
-    return entry[0].decode(), message
+    return message
 
 
 async def read_control(

@@ -15,6 +15,7 @@ from services.trader.events import order_facts
 from services.trader.facts import Fact, PositionFact
 from services.trader.gateway import LOST, Gateway
 from services.trader.merge import AccountChange
+from services.trader.opening import refresh_account
 from services.trader.reconcile import reconcile
 from shared.errors import BadFrame, VenueError
 from shared.runner import Context, sleep_unless
@@ -120,6 +121,8 @@ class UserStream:
     async def _reconcile(self) -> None:
         for desk in self.desks.values():
             await reconcile(desk, self._context)
+            if self.is_reconciled.is_set():  # an earlier socket was lost, and with it what it would have told
+                await refresh_account(self._context, desk)
         # Handling may wait for Redis, and more may come meanwhile: only an empty queue ends the holding.
         while self._held:
             await self._handle(self._held.popleft())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from shared.units import MS
 Params = Mapping[str, str]
 Call = Callable[[Params, int], "Payload | list[Payload] | Refusal"]
 TRADES_LIMIT, TRADES_MOST = 500, 1000
+INCOME_LIMIT = 100
 ZERO = Decimal(0)
 
 
@@ -67,12 +68,9 @@ class AccountApi:
         symbol = self._symbol(params)
         if isinstance(symbol, Refusal):
             return symbol
-        numbers: dict[str, int] = {}
-        for name in ("fromId", "limit", "orderId", "startTime", "endTime"):
-            if name in params:
-                if not params[name].isdigit():
-                    return filters.missing(name)
-                numbers[name] = int(params[name])
+        numbers = _numbers(params, ("fromId", "limit", "orderId", "startTime", "endTime"))
+        if isinstance(numbers, Refusal):
+            return numbers
         limit = min(numbers.get("limit", TRADES_LIMIT), TRADES_MOST)
         least, since, until = numbers.get("fromId", 0), numbers.get("startTime", 0), numbers.get("endTime")
         rows = [
@@ -88,6 +86,25 @@ class AccountApi:
         rows = rows[:limit] if is_forward else rows[max(0, len(rows) - limit) :]
         scale = self._exchange.markets[symbol].scale
         return [payloads.user_trade(fill, scale) for fill in rows]
+
+    def income(self, params: Params, now_ns: int) -> list[Payload] | Refusal:
+        """GET income: payments of funding, oldest first; other kinds are not kept."""
+        symbol = self._symbol(params) if params.get("symbol") else None
+        if isinstance(symbol, Refusal):
+            return symbol
+        numbers = _numbers(params, ("limit", "startTime", "endTime"))
+        if isinstance(numbers, Refusal):
+            return numbers
+        if params.get("incomeType", "FUNDING_FEE") != "FUNDING_FEE":
+            return []
+        since, until = numbers.get("startTime", 0), numbers.get("endTime", now_ns // MS)
+        rows = [
+            payloads.income(row)
+            for row in self._exchange.history.payments
+            if symbol in (None, row.symbol) and since <= row.at_ns // MS <= until
+        ]
+        limit = min(numbers.get("limit", INCOME_LIMIT), TRADES_MOST)
+        return rows[:limit] if "startTime" in numbers else rows[-limit:]
 
     def commission_rate(self, params: Params, now_ns: int) -> Payload | Refusal:
         """GET commissionRate."""
@@ -187,3 +204,14 @@ class AccountApi:
 
     def _full(self, order: Order) -> dict[str, Any]:
         return payloads.full_order(order, self._exchange.markets[order.request.symbol].scale)
+
+
+def _numbers(params: Params, names: Sequence[str]) -> dict[str, int] | Refusal:
+    """Those of the parameters that are there, as whole numbers."""
+    numbers = {}
+    for name in names:
+        if name in params:
+            if not params[name].isdigit():
+                return filters.missing(name)
+            numbers[name] = int(params[name])
+    return numbers

@@ -77,6 +77,7 @@ class Exchange:
     def _fund(self, symbol: str, rate: Decimal, now_ns: int) -> None:
         paid = self.account.apply_funding(symbol, self.mark(symbol), rate)
         if paid:
+            self.history.add_payment(now_ns, symbol, paid)
             self._tell(now_ns, payloads.funding_update(self.account, symbol, paid, now_ns))
 
     # Requests.

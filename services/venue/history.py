@@ -1,4 +1,4 @@
-"""Orders and trades of ours that the venue remembers: all open ones, and the latest of the ended."""
+"""What the venue remembers of our orders, trades and funding: all open orders, the latest of the rest."""
 
 from __future__ import annotations
 
@@ -26,6 +26,15 @@ class KeptFill(NamedTuple):
     realized: Decimal
 
 
+class Payment(NamedTuple):
+    """Funding of one symbol, signed: what was received."""
+
+    number: int  # counts from 1
+    at_ns: int
+    symbol: str
+    received: Decimal
+
+
 class HistoryState(msgspec.Struct):
     """A history at one moment; a fill names its order by id."""
 
@@ -33,6 +42,7 @@ class HistoryState(msgspec.Struct):
     last_trade_id: int
     orders: list[Order]
     fills: list[KeptFill]
+    payments: list[Payment]
 
 
 class History:
@@ -41,6 +51,7 @@ class History:
     def __init__(self, kept: int = KEPT) -> None:
         self.orders: dict[int, Order] = {}  # oldest first
         self.fills: deque[Fill] = deque(maxlen=kept)
+        self.payments: deque[Payment] = deque(maxlen=kept)
         self.last_order_id = 0
         self.last_trade_id = 0
         self._kept = kept
@@ -68,6 +79,11 @@ class History:
         self.last_trade_id = fill.trade_id
         self.fills.append(fill)
 
+    def add_payment(self, at_ns: int, symbol: str, received: Decimal) -> None:
+        """Remember a payment of funding."""
+        number = self.payments[-1].number + 1 if self.payments else 1
+        self.payments.append(Payment(number, at_ns, symbol, received))
+
     def find(self, symbol: str, order_id: int | None, client_id: str | None) -> Order | None:
         """The order with this id, or the latest with this client id; None where there is none."""
         if order_id is None:
@@ -79,7 +95,8 @@ class History:
         """What `resume` needs. Of a fill whose order is forgotten nothing is kept."""
         fills = [KeptFill(fill[0], fill.order.order_id, *fill[2:]) for fill in self.fills]
         known = [row for row in fills if row.order_id in self.orders]
-        return HistoryState(self.last_order_id, self.last_trade_id, list(self.orders.values()), known)
+        orders, payments = list(self.orders.values()), list(self.payments)
+        return HistoryState(self.last_order_id, self.last_trade_id, orders, known, payments)
 
     def resume(self, state: HistoryState) -> None:
         """Become the history whose state it is."""
@@ -87,6 +104,7 @@ class History:
             self.add(order)
         for row in state.fills:
             self.add_fill(Fill(row.trade_id, self.orders[row.order_id], *row[2:]))
+        self.payments.extend(state.payments)
         self.last_order_id, self.last_trade_id = state.last_order_id, state.last_trade_id
 
     def _forget(self) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from services.venue.account import LEVERAGE, Account, Position
+from services.venue.history import Payment
 from services.venue.orders import Fill, Order
 from shared.units import E9, MS, Scale
 
@@ -215,6 +216,20 @@ def user_trade(fill: Fill, scale: Scale) -> Payload:
         "buyer": request.sign > 0,
         "maker": fill.is_maker,
         "time": fill.at_ns // MS,
+    }
+
+
+def income(payment: Payment) -> Payload:
+    """A row of `GET income`."""
+    return {
+        "symbol": payment.symbol,
+        "incomeType": "FUNDING_FEE",
+        "income": plain(payment.received),
+        "asset": "USDT",
+        "info": "FUNDING_FEE",
+        "time": payment.at_ns // MS,
+        "tranId": payment.number,
+        "tradeId": "",
     }
 
 

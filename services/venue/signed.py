@@ -51,6 +51,7 @@ class Signed:
             ("GET", "/fapi/v1/order"): Route(api.order, 1),
             ("GET", "/fapi/v1/openOrders"): Route(api.open_orders, 1),
             ("GET", "/fapi/v1/userTrades"): Route(api.user_trades, 5),
+            ("GET", "/fapi/v1/income"): Route(api.income, 30),
             ("GET", "/fapi/v1/commissionRate"): Route(api.commission_rate, 20),
             ("GET", "/fapi/v3/positionRisk"): Route(api.position_risk, 5),
             ("GET", "/fapi/v3/account"): Route(api.account, 5),

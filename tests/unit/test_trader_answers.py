@@ -214,7 +214,7 @@ def test_prices_of_another_tick_are_rounded_towards_a_fill() -> None:
 
 
 def test_the_account_folds_changes_and_counts_funding() -> None:
-    book = AccountBook(Decimal("-1"))
+    book = AccountBook(0, Decimal("-1"))
     risk = {
         "symbol": "BTCUSDT",
         "positionAmt": "0.010",
