@@ -5,10 +5,18 @@ BIN := $(VENV)/bin
 SOURCES := shared services research lobflow bench tests
 
 .DEFAULT_GOAL := help
-.PHONY: help venv check test bench lock clean
+.PHONY: help up down venv check test bench lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+up: venv ## start everything here: VENUE=synthetic|replay|demo FILE=... SYMBOLS=... SEED=... PORT=...
+	@$(BIN)/lobflow up $(if $(VENUE),--venue $(VENUE)) $(foreach file,$(FILE),--file $(file)) \
+	  $(if $(SYMBOLS),--symbols $(SYMBOLS)) $(if $(SEED),--seed $(SEED)) $(if $(MODEL),--model $(MODEL)) \
+	  $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE))
+
+down: ## stop what `make up` started
+	@$(BIN)/lobflow down $(if $(STATE),--state $(STATE))
 
 venv: $(VENV)/.dev ## install everything into .venv from the hashed lock
 
@@ -20,6 +28,8 @@ $(VENV)/bin/python:
 $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m services.features.compile
+	$(BIN)/python -m services.venue.synthetic.compile
 	@touch $@
 
 check: venv ## format, lint, strict types, unit, property and golden tests
