@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lobflow.replay import free_port
 from services.venue.recording import scan
+from services.venue.synthetic.parameters import MODELS
 from shared.errors import BadInput, BadSetting
 from shared.settings import Settings
 
@@ -33,7 +34,10 @@ class Venue:
 
 
 def synthetic(symbols: tuple[str, ...], seed: int, state: Path) -> Venue:
-    """The local venue with a synthetic market."""
+    """The local venue with a synthetic market. Raises BadSetting where there is none of a symbol."""
+    unknown = [symbol for symbol in symbols if symbol not in MODELS]
+    if unknown:
+        raise BadSetting(f"there is no synthetic market of {', '.join(unknown)}, only of {', '.join(MODELS)}")
     settings = {**_local(), "venue_seed": seed, "venue_state_dir": state}
     words = (
         f"a synthetic market of {', '.join(symbols)} (seed {seed}), matched by a venue on this machine: "
