@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -62,16 +63,26 @@ def prepare(
             folder.name(symbol, one.version)
             console.print(f"{symbol}: model {one.version} is there")
             told[symbol] = {"version": one.version, "is_new": False}
-    # Each fit is one core's work: further symbols are processes of their own.
-    with ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 1) - 1)) as pool:
-        others = [(symbol, pool.submit(_elsewhere, symbol, models, hours, seed)) for symbol in missing[1:]]
-        for symbol in missing[:1]:
-            from lobflow.synthetic_fit import first  # a start that finds all models does not wait for it
+    with TemporaryDirectory() as printed:
+        # Each fit is one core's work: further symbols are processes of their own. None is started after a
+        # signal has ended us, nor lost between its start and the list.
+        asked: list[int] = []
+        signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+        others = [_Elsewhere(symbol, models, hours, seed, Path(printed)) for symbol in missing[1:]]
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        try:
+            if asked:
+                sys.exit(128 + asked[0])
+            for symbol in missing[:1]:
+                from lobflow.synthetic_fit import first  # a start that finds all models does not wait for it
 
-            told[symbol] = first(symbol, folder, hours, seed, as_json)
-        for symbol, other in others:
-            text, told[symbol] = other.result()
-            console.print(text, end="", markup=False, highlight=False)
+                told[symbol] = first(symbol, folder, hours, seed, as_json)
+            for other in others:
+                text, told[other.symbol] = other.wait()
+                console.print(text, end="", markup=False, highlight=False)
+        finally:
+            for other in others:
+                other.close()
     if as_json:
         print_json({"models": told, "seconds": round(time.monotonic() - started, 2)})
 
@@ -102,20 +113,33 @@ def improve(
         print_json({"models": told})
 
 
-def _elsewhere(symbol: str, models: Path, hours: float, seed: int) -> tuple[str, dict[str, Any]]:
-    """`prepare` for one symbol in a process of its own: what it prints for people, and its answer."""
-    options = ["--models", str(models), "--symbols", symbol, "--hours", str(hours), "--seed", str(seed)]
-    done = subprocess.run(
-        [sys.executable, "-m", "lobflow.first_model", "prepare", *options, "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise LobflowError(f"{symbol}: {done.stderr.strip()[-500:] or f'exit code {done.returncode}'}")
-    _, _, text = done.stderr.partition("\n")  # the first line is ours
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])["models"][symbol]
-    return text, answer
+class _Elsewhere:
+    """`prepare` for one symbol in a process of its own, which ends when `close` is called. `folder` is for
+    what it prints."""
+
+    def __init__(self, symbol: str, models: Path, hours: float, seed: int, folder: Path) -> None:
+        self.symbol = symbol
+        self._out, self._said = folder / f"{symbol}.out", folder / f"{symbol}.err"
+        options = ["--models", str(models), "--symbols", symbol, "--hours", str(hours), "--seed", str(seed)]
+        command = [sys.executable, "-m", "lobflow.first_model", "prepare", *options, "--json"]
+        with self._out.open("wb") as out, self._said.open("wb") as said:
+            self._process = subprocess.Popen(command, stdout=out, stderr=said)
+
+    def wait(self) -> tuple[str, dict[str, Any]]:
+        """What it prints for people, and its answer. Raises LobflowError where it failed."""
+        code = self._process.wait()
+        said = self._said.read_text()
+        if code:
+            raise LobflowError(f"{self.symbol}: {said.strip()[-500:] or f'exit code {code}'}")
+        _, _, text = said.partition("\n")  # the first line is ours
+        answer: dict[str, Any] = json.loads(self._out.read_text().splitlines()[-1])["models"][self.symbol]
+        return text, answer
+
+    def close(self) -> None:
+        """End it if it has not."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
 
 
 def _names(symbols: str) -> list[str]:

@@ -142,6 +142,29 @@ def test_half_a_model_is_none(models: Path) -> None:
     assert len(list(place.glob("pipelines-*"))) == 1
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_ended_halfway_it_leaves_no_model_and_no_process(tmp_path: Path) -> None:
+    options = ("--models", str(tmp_path), "--symbols", f"{SYMBOL},{OTHER}", "--hours", "24")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lobflow.first_model", "prepare", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(b"The data are synthetic")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    deadline = time.monotonic() + 30.0
+    while not (found := children.read_text().split()):
+        assert time.monotonic() < deadline, "no process for the second symbol"
+        time.sleep(0.01)
+    process.terminate()
+    process.communicate(timeout=30.0)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in found)
+    assert not list(tmp_path.glob(f"*/{MANIFEST}"))
+    assert ModelFolder(tmp_path).serving(SYMBOL) is None
+
+
 def test_a_worse_model_is_not_promoted(models: Path) -> None:
     first, further = version(models), put_further(models, 0.50, 0.52)
     code, answer, text = improve(models)  # no monitor is there to be asked
@@ -217,6 +240,7 @@ def served(client: redis.Redis, run_id: str) -> Sequence[tuple[tuple[int, int], 
     return rows
 
 
+@pytest.mark.slow
 def test_a_running_service_is_promoted_at_an_id(
     redis_server: PrivateRedis, run_id: str, models: Path, tmp_path: Path
 ) -> None:
@@ -237,6 +261,7 @@ def test_a_running_service_is_promoted_at_an_id(
     assert "serves already" in text
 
 
+@pytest.mark.slow
 def test_a_further_model_is_fitted_beside_the_first(
     redis_server: PrivateRedis, run_id: str, models: Path, tmp_path: Path
 ) -> None:
