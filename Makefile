@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := shared services research lobflow bench tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up down venv check test bench lock clean
+.PHONY: help up down venv check test soak bench lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ check: venv ## format, lint, strict types, unit, property and golden tests
 test: check ## everything: `make check`, then integration and end-to-end tests
 	$(BIN)/pytest -q -m slow tests/unit tests/property tests/conformance tests/golden || [ $$? -eq 5 ]
 	$(BIN)/pytest -q tests/integration tests/e2e
+
+soak: venv ## an hour of the whole system with drills: memory, gaps, PnL
+	$(BIN)/lobflow soak --minutes $(or $(MINUTES),60)
 
 bench: venv ## tick-to-order latency beside a bare relay, one JSON line
 	$(BIN)/lobflow bench tick-to-order --json

@@ -11,6 +11,7 @@ from lobflow.bench import app as bench
 from lobflow.console import run
 from lobflow.market_stats import market_stats
 from lobflow.replay_command import replay
+from lobflow.soak import soak
 from lobflow.train import train
 from lobflow.up import down, up
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(down)
+app.command()(soak)
 app.command()(replay)
 app.command()(train)
 app.command()(market_stats)

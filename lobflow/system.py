@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,7 +27,6 @@ PATHS = ("status", "pnl", "stats", "positions")
 # What needs no model starts while one is fitted.
 BEFORE_MODEL = ("venue", "recorder", "monitor", "features", "collector")
 AFTER_MODEL = ("model", "trader")
-NICE = 10
 
 
 @dataclass
@@ -185,7 +183,7 @@ async def _further_model(system: System, say: Say) -> int:
     if done.exists():
         return 0
     words = ["improve", "--models", str(options.state.models), "--symbols", ",".join(options.venue.symbols)]
-    code = await _tool([*words, "--monitor", system.rest], "further model", say, NICE)
+    code = await _tool([*words, "--monitor", system.rest], "further model", say)
     if code == 0:
         done.write_text("a further model was fitted on six synthetic hours and held against the first\n")
     else:
@@ -193,13 +191,10 @@ async def _further_model(system: System, say: Say) -> int:
     return code
 
 
-async def _tool(words: list[str], name: str, say: Say, nice: int = 0) -> int:
+async def _tool(words: list[str], name: str, say: Say) -> int:
     """Run lobflow.first_model as a process of its own, saying what it says."""
-    command = [sys.executable, "-m", "lobflow.first_model", *words]
     process = await asyncio.create_subprocess_exec(
-        *(["nice", "-n", str(nice)] if nice else []),
-        *command,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        *(sys.executable, "-u", "-m", "lobflow.first_model", *words),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -212,5 +207,5 @@ async def _tool(words: list[str], name: str, say: Say, nice: int = 0) -> int:
         return await process.wait()
     finally:
         if process.returncode is None:
-            process.kill()
+            process.terminate()
             await process.wait()
