@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from lobflow.bench import app as bench
+from lobflow.console import run
 from lobflow.market_stats import market_stats
 from lobflow.replay_command import replay
 from lobflow.train import train
-from shared.errors import BadSetting, LobflowError
 
 app = typer.Typer(
     help="The limit order book of Binance USD-M futures: recorded, predicted, traded on, explained.",
@@ -43,14 +42,8 @@ def options(
 
 
 def main() -> None:
-    """Entry point: an error that a person can act on is one line on standard error and exit code 1 or 2."""
-    try:
-        app()
-    except LobflowError as error:
-        typer.echo(f"lobflow: {error}", err=True)
-        sys.exit(2 if isinstance(error, BadSetting) else 1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    """Entry point."""
+    run(app)
 
 
 if __name__ == "__main__":

@@ -76,14 +76,15 @@ def train(
         is_whole = from_share == 0.0 and to_share == 1.0
         held_out = [] if is_whole else evaluate(manifest, whole, threshold)
     walked = [score for row in training.horizons for score in row.scores]
-    _show(console, manifest, walked, held_out, output)
+    show(console, manifest, walked, held_out, output)
     if as_json:
-        print_json(_summary(manifest, walked, held_out, output, time.monotonic() - started))
+        print_json(summary(manifest, walked, held_out, output, time.monotonic() - started))
 
 
-def _show(
+def show(
     console: Console, manifest: Manifest, walked: Sequence[Score], held_out: Sequence[Score], output: Path
 ) -> None:
+    """What was fitted and what it is worth, for people."""
     (symbol,) = manifest.symbols
     for row in manifest.horizons:
         threshold = "none" if row.threshold is None else f"{row.threshold:.3g} USDT"
@@ -141,9 +142,10 @@ def _number(value: float, form: str) -> str:
     return "-" if isnan(value) else format(value, form)
 
 
-def _summary(
+def summary(
     manifest: Manifest, walked: Sequence[Score], held_out: Sequence[Score], output: Path, seconds: float
 ) -> dict[str, Any]:
+    """The same for machines."""
     (symbol,) = manifest.symbols
     return {
         "version": manifest.version,

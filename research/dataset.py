@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class Dataset:
     from_ns: int
     until_ns: int
     entries: int
-    sha256: str  # of the market entries of the whole recording, ids and bytes
+    sha256: str  # of the market entries of the whole recording, ids and bytes; of a history, its arrays
 
     def rows(self, mask: Flags) -> Dataset:
         """The same data with the rows of `mask` only."""
@@ -119,58 +120,113 @@ def _read(paths: Sequence[Path]) -> dict[str, list[tuple[str, Message]]]:
     return entries
 
 
+class Books(NamedTuple):
+    """Every book of one symbol, in order, and the vectors of those that may become rows."""
+
+    recv_ns: Ints  # (n,) ascending
+    bid_ticks: Ints  # (n,)
+    ask_ticks: Ints  # (n,)
+    tick_e9: Ints  # (n,)
+    clean_ns: Ints  # (n,)
+    breaks_before: Ints  # (n,)
+    imbalance_1: Floats  # (n,)
+    kept: Ints  # (k,) ascending: the books that `values` are of
+    values: Floats  # (k, 100)
+
+
+class Origin(NamedTuple):
+    """What the books are a part of."""
+
+    from_ns: int
+    until_ns: int  # nothing is known beyond
+    breaks_ns: Ints  # (b,) ascending
+    entries: int
+    sha256: str
+
+
 def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int = 1000) -> Dataset:
     """Rows from one symbol's market entries, in stream order. Raises BadInput where no book is among them."""
     computed = batch.compute(entries)
     before, breaks_ns = _breaks(entries)
     if len(before) != len(computed.recv_ns):
         raise BadInput(f"{symbol}: {len(computed.recv_ns)} vectors of {len(before)} books")
-    bid, ask = np.asarray(computed.bid_ticks), np.asarray(computed.ask_ticks)
+    (one,) = schema.indices(["imbalance_1"])
+    books = Books(
+        recv_ns=computed.recv_ns,
+        bid_ticks=computed.bid_ticks,
+        ask_ticks=computed.ask_ticks,
+        tick_e9=computed.tick_e9,
+        clean_ns=computed.clean_ns,
+        breaks_before=np.array(before, dtype=np.int64),
+        imbalance_1=computed.values[:, one],
+        kept=np.arange(len(before), dtype=np.int64),
+        values=computed.values,
+    )
+    origin = Origin(
+        from_ns=_ns(entries[0][1]),
+        until_ns=_ns(entries[-1][1]),
+        breaks_ns=np.array(breaks_ns, dtype=np.int64),
+        entries=len(entries),
+        sha256=_digest(entries),
+    )
+    return dataset(symbol, books, origin, sample_ms)
+
+
+def dataset(symbol: str, books: Books, origin: Origin, sample_ms: int = 1000) -> Dataset:
+    """Rows from one symbol's books. Raises BadInput where none is valid, ValueError where the vector of a
+    row was not kept."""
+    bid, ask, recv_ns = books.bid_ticks, books.ask_ticks, books.recv_ns
     valid = np.flatnonzero((bid > 0) & (ask > bid))
     if len(valid) == 0:
         raise BadInput(f"{symbol}: no valid book in the data")
-    recv_ns = np.asarray(computed.recv_ns, dtype=np.int64)
-    price = np.asarray(computed.tick_e9) / 1e9
+    price = books.tick_e9 / 1e9
     mid = (bid + ask) * price / 2.0
-    first_ns, last_ns = _ns(entries[0][1]), _ns(entries[-1][1])
-    track = Track(recv_ns[valid], mid[valid], np.array(breaks_ns, dtype=np.int64), last_ns)
-
     step_ns = sample_ms * MS
-    grid = np.arange(-(-first_ns // step_ns), last_ns // step_ns + 1, dtype=np.int64) * step_ns
+    grid = np.arange(-(-origin.from_ns // step_ns), origin.until_ns // step_ns + 1, dtype=np.int64) * step_ns
     at = np.searchsorted(recv_ns[valid], grid, "right") - 1
     fresh = (at >= 0) & (recv_ns[valid][np.maximum(at, 0)] > grid - step_ns)
     chosen = valid[at[fresh]]
     follows = np.diff(grid[fresh], prepend=grid[0] - 2 * step_ns) == step_ns
-    follows &= np.diff(np.asarray(before)[chosen], prepend=-1) == 0
-    one, five = schema.indices(["imbalance_1", "imbalance_5"])
-    values = np.asarray(computed.values)
+    follows &= np.diff(books.breaks_before[chosen], prepend=-1) == 0
+    (five,) = schema.indices(["imbalance_5"])
+    values = books.values[_places(books.kept, chosen)]
     return Dataset(
         symbol=symbol,
         sample_ms=sample_ms,
         schema=schema.SCHEMA_HASH,
-        values=values[chosen],
+        values=values,
         recv_ns=recv_ns[chosen],
-        clean_ns=np.asarray(computed.clean_ns)[chosen],
-        breaks_before=np.asarray(before, dtype=np.int64)[chosen],
+        clean_ns=books.clean_ns[chosen],
+        breaks_before=books.breaks_before[chosen],
         mid=mid[chosen],
         spread=((ask - bid) * price)[chosen],
         spread_ticks=(ask - bid)[chosen],
-        imbalance_1=values[chosen, one],
-        imbalance_5=values[chosen, five],
+        imbalance_1=books.imbalance_1[chosen],
+        imbalance_5=values[:, five],
         last_return=np.where(follows, np.diff(mid[chosen], prepend=0.0), 0.0),
         quotes=Quotes(
             recv_ns[valid],
             (bid + ask)[valid],
-            values[valid, one],
+            books.imbalance_1[valid],
             (ask - bid)[valid],
-            np.asarray(before, dtype=np.int64)[valid],
+            books.breaks_before[valid],
         ),
-        track=track,
-        from_ns=first_ns,
-        until_ns=last_ns,
-        entries=len(entries),
-        sha256=_digest(entries),
+        track=Track(recv_ns[valid], mid[valid], origin.breaks_ns, origin.until_ns),
+        from_ns=origin.from_ns,
+        until_ns=origin.until_ns,
+        entries=origin.entries,
+        sha256=origin.sha256,
     )
+
+
+def _places(kept: Ints, chosen: Ints) -> Ints:
+    """Where in `kept` the books `chosen` are."""
+    if len(chosen) == 0:
+        return chosen
+    places = np.minimum(np.searchsorted(kept, chosen), len(kept) - 1)
+    if not np.array_equal(kept[places], chosen):
+        raise ValueError("the vector of a row was not kept")
+    return places
 
 
 def _breaks(entries: Iterable[tuple[str, Message]]) -> tuple[list[int], list[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,11 @@ import numpy as np
 from research.dataset import Dataset
 from research.estimators import KINDS
 from research.fit import MIN_ROWS, Features, Fitted, choose_features, fit
-from research.labels import Flags
+from research.labels import Flags, Floats
 from research.scores import Outcomes, Score
 from research.splits import Split, walk_forward
 from research.table import LATENCY_NS, baselines, majority, microprice, outcomes, table
+from services.model.predictor import Predictor
 from shared.errors import BadInput
 from shared.units import SECOND
 
@@ -81,22 +82,53 @@ def train_horizons(
     horizons_s: Sequence[int] = HORIZONS_S,
     threshold: float = THRESHOLD,
     progress: Progress = lambda what, share: None,
+    rival: Predictor | None = None,
 ) -> Training:
     """Fit every horizon on all of `data` and score by walking forward inside it. `model` is `auto`, `linear`
-    or `lasso`. Raises BadInput where there are too few rows or no feature varies."""
+    or `lasso`. `rival` is a model fitted on other data, scored as served on the same rows; it is named by
+    `rival_name`. Raises BadInput where there are too few rows or no feature varies."""
     if model not in (AUTO, *KINDS):
         raise BadInput(f"model {model!r} is none of {AUTO}, {', '.join(KINDS)}")
     features = choose_features(feature_set, data)
     usable = data.rows(features.usable(data))
+    served = {} if rival is None else rival_moves(usable, rival)
     horizons = []
     for at, horizon_s in enumerate(horizons_s):
         progress(f"{horizon_s} s", at / len(horizons_s))
-        horizons.append(_horizon(usable, horizon_s, model, features, threshold))
+        horizons.append(_horizon(usable, horizon_s, model, features, threshold, served.get(horizon_s, {})))
     progress("done", 1.0)
     return Training(data, features, horizons)
 
 
-def _horizon(usable: Dataset, horizon_s: int, model: str, features: Features, threshold: float) -> HorizonFit:
+def rival_name(version: str) -> str:
+    """What the rows of a rival's scores are called."""
+    return f"model {version}"
+
+
+def rival_moves(data: Dataset, rival: Predictor) -> dict[int, dict[str, Floats]]:
+    """What `rival` says of each row, (n,), by horizon and name; nothing for a horizon it has no model for.
+    Raises BadInput for a model of another symbol or schema, or of these very times."""
+    fitted = rival.manifest.data.get(data.symbol)
+    if fitted is None or rival.manifest.schema != data.schema:
+        raise BadInput(f"model {rival.version} is not of {data.symbol} with features {data.schema}")
+    if fitted.from_ns <= data.until_ns and data.from_ns <= fitted.until_ns:
+        raise BadInput(f"model {rival.version} was fitted on some of these very times")
+    moves = np.array([rival.moves(row) for row in data.values.tolist()])
+    return {
+        row.horizon_s: {rival_name(rival.version): moves[:, column]}
+        for column, row in enumerate(rival.manifest.horizons)
+        if row.kind
+    }
+
+
+def _horizon(
+    usable: Dataset,
+    horizon_s: int,
+    model: str,
+    features: Features,
+    threshold: float,
+    rivals: Mapping[str, Floats],
+) -> HorizonFit:
     after, known = outcomes(usable, horizon_s)
     rows = usable.rows(known)
     kinds = list(KINDS) if model == AUTO else [model]
@@ -113,7 +145,9 @@ def _horizon(usable: Dataset, horizon_s: int, model: str, features: Features, th
         reason=reason,
         threshold=float(np.quantile(size, TRADED_QUANTILE)) if served.model is not None else None,
         majority=majority(after.moves),
-        scores=walked(rows, after, list(splits), features, scored, threshold),
+        scores=walked(
+            rows, after, list(splits), features, scored, threshold, {n: m[known] for n, m in rivals.items()}
+        ),
     )
 
 
@@ -140,9 +174,11 @@ def walked(
     features: Features,
     kinds: Sequence[str],
     threshold: float,
+    rivals: Mapping[str, Floats] = {},
 ) -> list[Score]:
     """The hit-rate table over the test rows of all splits, each predicted by models fitted on its own
-    training rows. A split with fewer than 30 training rows is left out; without any the table is empty."""
+    training rows. `rivals` are further predictions of `rows`, by name. A split with fewer than 30 training
+    rows is left out; without any the table is empty."""
     X, signals = features.matrix(rows), baselines(rows)
     moves = {kind: np.zeros(len(X)) for kind in kinds}
     most, micro = np.zeros(len(X)), np.zeros(len(X))
@@ -166,7 +202,7 @@ def walked(
     signals |= {"microprice": micro, "majority": most}
     return table(
         after.rows(tested),
-        {kind: values[tested] for kind, values in moves.items()},
+        {name: values[tested] for name, values in (*rivals.items(), *moves.items())},
         {name: values[tested] for name, values in signals.items()},
         threshold,
     )

@@ -33,6 +33,17 @@ class Batch(NamedTuple):
     values: Floats
 
 
+def fold(state: State, events: Ints, rows: Ints, scales: Ints) -> tuple[State, Floats]:
+    """A block through the compiled loop: shapes as of `kernel.run`. Returns the state after it, which is
+    another where a ring had to grow, and the values, (m, 100)."""
+    values = np.empty((len(rows), WIDTH), np.float64)
+    done = kernel.run(state, 0, events, rows, scales, values)
+    while done < len(events):
+        state = grown(state)
+        done = kernel.run(state, done, events, rows, scales, values)
+    return state, values
+
+
 class _Block:
     """Events on their way to the kernel, and the facts of their Lobs."""
 
@@ -57,11 +68,7 @@ class _Block:
         touch = np.stack([rows[:, 0], rows[:, kernel.ASKS]], axis=1)
         for place in np.flatnonzero(touch[:, 0] >= touch[:, 1]):
             check_touch(int(place), int(touch[place, 0]), int(touch[place, 1]))
-        values = np.empty((count, WIDTH), np.float64)
-        done = kernel.run(state, 0, events, rows, scales, values)
-        while done < len(events):
-            state = grown(state)
-            done = kernel.run(state, done, events, rows, scales, values)
+        state, values = fold(state, events, rows, scales)
         facts = np.array(self.facts, np.int64).reshape(-1, 3)
         return state, np.concatenate([facts, touch, scales[:, :1]], axis=1), values
 

@@ -1,0 +1,65 @@
+"""Asking the monitor to let another model serve, and waiting until it does. Over REST alone."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from shared.errors import LobflowError
+
+ANSWER_SECONDS = 10.0
+PAUSE_SECONDS = 0.25
+
+
+class Refused(LobflowError):
+    """The monitor said no, or did not answer in time."""
+
+
+class Monitor:
+    """The REST interface at `url`, as in http://127.0.0.1:8000."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+
+    def promote(self, symbol: str, version: str, who: str, why: str, within_seconds: float) -> str:
+        """Order it and wait until a prediction is the version's. Returns the first id it applies to.
+
+        A monitor that is not up yet, or knows no market entry yet, is asked again. Raises Refused.
+        """
+        deadline = time.monotonic() + within_seconds
+        order = {"action": "promote", "who": who, "why": why, "symbol": symbol, "version": version}
+        while True:
+            try:
+                from_id = str(self._ask("/api/v1/control", order)["from_id"])
+                break
+            except Refused:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(PAUSE_SECONDS)
+        while True:
+            rows = self._ask("/api/v1/status")["symbols"]
+            serves = next((row["model"] for row in rows if row["symbol"] == symbol), None)
+            if serves == version:
+                return from_id
+            if time.monotonic() > deadline:
+                raise Refused(
+                    f"{symbol}: {version} was promoted from id {from_id}, and after {within_seconds:g} s "
+                    f"{serves or 'no model'} serves"
+                )
+            time.sleep(PAUSE_SECONDS)
+
+    def _ask(self, path: str, body: dict[str, str] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(self.url + path, data, {"Content-Type": "application/json"})
+        try:
+            with urlopen(request, timeout=ANSWER_SECONDS) as answer:
+                return json.load(answer)
+        except HTTPError as error:
+            raise Refused(
+                f"{self.url}{path}: {error.code} {error.read(500).decode(errors='replace')}"
+            ) from error
+        except (URLError, OSError) as error:
+            raise Refused(f"{self.url}{path}: {getattr(error, 'reason', error)}") from error
