@@ -136,7 +136,8 @@ def improve(
         result |= {
             "version": fresh.version,
             "first": first.version,
-            "hit_rates": found.rates,
+            "hit_rates": {name: pair._asdict() for name, pair in found.pairs.items()},
+            "mean": found.means._asdict(),
             "is_promoted": found.is_passed,
             "serves": False,
             "peak_rss_mb": _peak_mb(),

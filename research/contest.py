@@ -1,8 +1,10 @@
 """Whether a new model is at least as good as the one that serves, on the same rows at equal coverage.
 
 The one that serves was fitted on other data and predicts as served; the new one walks forward, each block
-predicted by a fit on the blocks before it alone. What decides is the mean, over horizons and coverages, of
-the hit rates.
+predicted by a fit on the blocks before it alone: a handicap, as what would serve is fitted on all of them.
+Compared are the means, over horizons and coverages, of the hit rates. The new one is worse where it falls
+short by more than one standard error, that of one such hit rate with labels that overlap; two models that
+agree on most rows differ by less than that from chance alone.
 """
 
 from __future__ import annotations
@@ -19,30 +21,41 @@ from services.model.manifest import Horizon
 Row = Mapping[str, str | int | float | bool | None]  # `Score.plain`
 
 
-class Contest(NamedTuple):
-    """`rates` has, by horizon and selection, the hit rates (new, serving), 0 to 1."""
+Z = 1.96  # standard errors in half of a 95 % interval
 
-    rates: dict[str, tuple[float, float]]
+
+class Pair(NamedTuple):
+    """Hit rates of one horizon and selection, 0 to 1, and the standard error of the new one's."""
+
+    new: float
+    serving: float
+    error: float
+
+
+class Contest(NamedTuple):
+    """By horizon and selection, such as `5 s, 20 %`."""
+
+    pairs: dict[str, Pair]
 
     @property
-    def means(self) -> tuple[float, float]:
-        """Mean hit rates: new, serving."""
-        new, old = np.array(list(self.rates.values())).mean(axis=0)
-        return float(new), float(old)
+    def means(self) -> Pair:
+        """The means of all three."""
+        new, serving, error = np.array(list(self.pairs.values())).mean(axis=0).tolist()
+        return Pair(new, serving, error)
 
     @property
     def is_passed(self) -> bool:
         """Whether the new model is not worse."""
-        new, old = self.means
-        return new >= old
+        new, serving, error = self.means
+        return new >= serving - error
 
     @property
     def sentence(self) -> str:
         """Both, in words."""
-        new, old = self.means
+        new, serving, error = self.means
         return (
-            f"mean hit rate at equal coverage {100 * new:.2f} % walking forward, {100 * old:.2f} % by the "
-            "model that serves, same rows"
+            f"mean hit rate at equal coverage {100 * new:.2f} % walking forward, {100 * serving:.2f} % by the "
+            f"model that serves, standard error {100 * error:.2f}"
         )
 
 
@@ -51,20 +64,26 @@ def contest(horizons: Sequence[Horizon], serving: str) -> Contest | None:
 
     A horizon for which the model that serves has none is left out.
     """
-    rates: dict[str, tuple[float, float]] = {}
+    pairs: dict[str, Pair] = {}
     for row in horizons:
         for coverage in COVERAGES:
             selection = f"{100 * coverage:g} %"
-            new = _hit_rate(row.scores, AUTO, selection)
-            old = _hit_rate(row.scores, rival_name(serving), selection)
+            new = _span(row.scores, AUTO, selection)
+            old = _span(row.scores, rival_name(serving), selection)
             if new is not None and old is not None:
-                rates[f"{row.horizon_s} s, {selection}"] = (new, old)
-    return Contest(rates) if rates else None
+                low, rate, high = new
+                pairs[f"{row.horizon_s} s, {selection}"] = Pair(rate, old[1], (high - low) / (2.0 * Z))
+    return Contest(pairs) if pairs else None
 
 
-def _hit_rate(rows: Sequence[Row], name: str, selection: str) -> float | None:
+def _span(rows: Sequence[Row], name: str, selection: str) -> tuple[float, float, float] | None:
+    """Low end, hit rate and high end of one row of the table."""
     for row in rows:
         if row["name"] == name and row["selection"] == selection:
-            rate = row["hit_rate"]
-            return None if rate is None else float(rate)
+            low, rate, high = (row[key] for key in ("low", "hit_rate", "high"))
+            return (
+                None
+                if low is None or rate is None or high is None
+                else (float(low), float(rate), float(high))
+            )
     return None
