@@ -102,60 +102,66 @@ def improve(
     console = console_for(as_json)
     console.print(SYNTHETIC.format(hours=hours, seed=seed), style="bold")
     folder = ModelFolder(models)
-    told: dict[str, Any] = {}
+    told = {}
     for symbol in _names(symbols):
-        begun = time.monotonic()
         first = folder.serving(symbol)
         if first is None:
             raise BadSetting(f"{models}: no model of {symbol} serves; `prepare` makes the first")
         if first.manifest.data[symbol].until_ns > END_NS:
-            console.print(
-                f"{symbol}: model {first.version} was not fitted on a synthetic history: left alone"
-            )
+            console.print(f"{symbol}: model {first.version} is of no synthetic history: left alone")
             told[symbol] = {"version": first.version, "is_promoted": False, "serves": True}
-            continue
-        place = folder.place(symbol, hours, seed)
-        fresh = folder.at(place)
-        if fresh is not None and fresh.version == first.version:
-            console.print(f"{symbol}: model {first.version} of {hours:g} h serves already")
-            told[symbol] = {"version": first.version, "is_promoted": False, "serves": True}
-            continue
-        result: dict[str, Any] = {}
-        told[symbol] = result
-        found = None if fresh is None else contest(fresh.manifest.horizons, first.version)
-        if fresh is None or found is None:
-            folder.name(symbol, first.version)  # two models lie there from now on
-            training = _fit(as_json, symbol, hours, seed, END_NS - EARLIER_NS, first)
-            manifest = save(training, place)
-            walked = [score for row in training.horizons for score in row.scores]
-            show(console, manifest, _brief(walked, first.version), [], place)
-            result |= summary(manifest, walked, [], place, time.monotonic() - begun)
-            fresh, found = Predictor(manifest), contest(manifest.horizons, first.version)
-        if found is None:
-            raise LobflowError(f"{symbol}: models {first.version} and {fresh.version} cannot be compared")
-        result |= {
-            "version": fresh.version,
-            "first": first.version,
-            "hit_rates": {name: pair._asdict() for name, pair in found.pairs.items()},
-            "mean": found.means._asdict(),
-            "is_promoted": found.is_passed,
-            "serves": False,
-            "peak_rss_mb": _peak_mb(),
-        }
-        console.print(f"{symbol}: {found.sentence}")
-        if not found.is_passed:
-            console.print(
-                f"{symbol}: model {fresh.version} is worse and not promoted; {first.version} serves on"
-            )
-            continue
-        why = f"fitted on {hours:g} synthetic hours; {found.sentence}"
-        from_id = Monitor(monitor).promote(symbol, fresh.version, "first_model", why, PROMOTION_SECONDS)
-        # Only now, as no id below `from_id` is without its prediction any more: a restart changes none.
-        folder.name(symbol, fresh.version)
-        result |= {"serves": True, "from_id": from_id}
-        console.print(f"{symbol}: model {fresh.version} serves from id {from_id} on")
+        else:
+            told[symbol] = _further(symbol, folder, hours, seed, first, Monitor(monitor), as_json)
     if as_json:
         print_json({"models": told})
+
+
+def _further(
+    symbol: str,
+    folder: ModelFolder,
+    hours: float,
+    seed: int,
+    first: Predictor,
+    monitor: Monitor,
+    as_json: bool,
+) -> dict[str, Any]:
+    """Fit a further model unless that was done, hold it against `first`, and have it promoted."""
+    begun, console, place = time.monotonic(), console_for(as_json), folder.place(symbol, hours, seed)
+    fresh = folder.at(place)
+    if fresh is not None and fresh.version == first.version:
+        console.print(f"{symbol}: model {first.version} of {hours:g} h serves already")
+        return {"version": first.version, "is_promoted": False, "serves": True}
+    told: dict[str, Any] = {}
+    found = None if fresh is None else contest(fresh.manifest.horizons, first.version)
+    if fresh is None or found is None:
+        folder.name(symbol, first.version)  # two models lie there from now on
+        training = _fit(as_json, symbol, hours, seed, END_NS - EARLIER_NS, first)
+        manifest = save(training, place)
+        walked = [score for row in training.horizons for score in row.scores]
+        show(console, manifest, _brief(walked, first.version), [], place)
+        told = summary(manifest, walked, [], place, time.monotonic() - begun)
+        fresh, found = Predictor(manifest), contest(manifest.horizons, first.version)
+    if found is None:
+        raise LobflowError(f"{symbol}: models {first.version} and {fresh.version} cannot be compared")
+    told |= {
+        "version": fresh.version,
+        "first": first.version,
+        "hit_rates": {name: pair._asdict() for name, pair in found.pairs.items()},
+        "mean": found.means._asdict(),
+        "is_promoted": found.is_passed,
+        "serves": False,
+        "peak_rss_mb": _peak_mb(),
+    }
+    console.print(f"{symbol}: {found.sentence}")
+    if not found.is_passed:
+        console.print(f"{symbol}: model {fresh.version} is worse and not promoted; {first.version} serves on")
+        return told
+    why = f"fitted on {hours:g} synthetic hours; {found.sentence}"
+    from_id = monitor.promote(symbol, fresh.version, "first_model", why, PROMOTION_SECONDS)
+    # Only now: no id below `from_id` is without its prediction any more, so a restart changes none.
+    folder.name(symbol, fresh.version)
+    console.print(f"{symbol}: model {fresh.version} serves from id {from_id} on")
+    return {**told, "serves": True, "from_id": from_id}
 
 
 def _first(symbol: str, folder: ModelFolder, hours: float, seed: int, as_json: bool) -> dict[str, Any]:

@@ -54,8 +54,8 @@ class Contest(NamedTuple):
         """Both, in words."""
         new, serving, error = self.means
         return (
-            f"mean hit rate at equal coverage {100 * new:.2f} % walking forward, {100 * serving:.2f} % by the "
-            f"model that serves, standard error {100 * error:.2f}"
+            f"mean hit rate at equal coverage {100 * new:.2f} % walking forward, {100 * serving:.2f} % by "
+            f"the model that serves, standard error {100 * error:.2f}"
         )
 
 
