@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from research.dataset import Dataset
 from research.estimators import KINDS
@@ -93,9 +94,12 @@ def train_horizons(
     usable = data.rows(features.usable(data))
     served = {} if rival is None else rival_moves(usable, rival)
     horizons = []
-    for at, horizon_s in enumerate(horizons_s):
-        progress(f"{horizon_s} s", at / len(horizons_s))
-        horizons.append(_horizon(usable, horizon_s, model, features, threshold, served.get(horizon_s, {})))
+    # The matrices are small: a second thread of the linear algebra waits more than it works.
+    with threadpool_limits(limits=1, user_api="blas"):
+        for at, horizon_s in enumerate(horizons_s):
+            progress(f"{horizon_s} s", at / len(horizons_s))
+            rivals = served.get(horizon_s, {})
+            horizons.append(_horizon(usable, horizon_s, model, features, threshold, rivals))
     progress("done", 1.0)
     return Training(data, features, horizons)
 
