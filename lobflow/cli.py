@@ -12,6 +12,7 @@ from lobflow.console import run
 from lobflow.market_stats import market_stats
 from lobflow.replay_command import replay
 from lobflow.train import train
+from lobflow.up_command import down, up
 
 app = typer.Typer(
     help="The limit order book of Binance USD-M futures: recorded, predicted, traded on, explained.",
@@ -20,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+app.command()(up)
+app.command()(down)
 app.command()(replay)
 app.command()(train)
 app.command()(market_stats)

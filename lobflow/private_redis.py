@@ -12,13 +12,16 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from lobflow.guard import Guard
 from shared.errors import BusError
 
 SOCKET_LIMIT = 107  # bytes of a unix socket's path, Linux
 START_SECONDS = 20.0
+OUTLIVE_SECONDS = 5.0  # services notice within a second that we are gone, and still have something to write
 
 
 def find_server() -> Path:
@@ -40,16 +43,20 @@ def find_server() -> Path:
 class PrivateRedis:
     """One redis-server process with AOF on and no TCP port.
 
-    `directory` keeps its data; None makes a temporary one that goes with it.
+    `directory` keeps its data; None makes a temporary one that goes with it. Where this process is killed, a
+    guard beside the server stops it, a little later than the services that notice by themselves. The server
+    inherits the file descriptors `held`.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, directory: Path | None = None, held: Sequence[int] = ()) -> None:
+        self._held = tuple(held)
         self._temporary = tempfile.TemporaryDirectory(prefix="lob") if directory is None else None
         self.directory = directory or Path(self._temporary.name if self._temporary else "")
         self.directory.mkdir(parents=True, exist_ok=True)
         self._sockets = tempfile.TemporaryDirectory(prefix="lobs")
         self.socket = Path(self._sockets.name) / "r"
         self.process: subprocess.Popen[bytes] | None = None
+        self._guard: Guard | None = None
         if len(str(self.socket)) > SOCKET_LIMIT:
             self.close()
             raise BusError(
@@ -78,8 +85,11 @@ class PrivateRedis:
         for name, value in options.items():
             command += [f"--{name}", value]
         # A session of its own: Ctrl-C must reach the services first and Redis last.
-        self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        self.process = subprocess.Popen(
+            command, stdout=log, stderr=log, start_new_session=True, pass_fds=self._held
+        )
         log.close()
+        self._guard = Guard(self.process.pid, OUTLIVE_SECONDS)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -99,6 +109,9 @@ class PrivateRedis:
 
     def stop(self) -> None:
         """Stop the server; it writes its AOF first."""
+        if self._guard is not None:
+            self._guard.dismiss()
+            self._guard = None
         if self.process is None:
             return
         self.process.terminate()

@@ -11,11 +11,14 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
+from lobflow.backoff import Backoff
 from shared.errors import LobflowError
 from shared.settings import to_environment
 
@@ -23,8 +26,9 @@ T = TypeVar("T")
 
 STOP_ORDER = ("trader", "model", "features", "collector", "venue", "monitor", "recorder")
 STOP_SECONDS = 15.0
-BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+BAD_SETTING = 2  # the exit code that no restart changes
 LAST_LINES = 3
+LINE_BYTES = 1 << 20
 
 
 class ServiceFailed(LobflowError):
@@ -41,8 +45,14 @@ class Child:
     environment: dict[str, str]
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
+    end_code: int = 0  # of the process before this one; negative is a signal
+    backoff: Backoff = field(default_factory=Backoff)
+    started: float = 0.0  # monotonic seconds
+    started_ns: int = 0  # time of day
     peak_rss_bytes: int = 0
     watcher: asyncio.Task[None] | None = field(default=None, repr=False)
+    reader: asyncio.Task[None] | None = field(default=None, repr=False)
+    last_lines: deque[bytes] = field(default_factory=lambda: deque(maxlen=LAST_LINES), repr=False)
 
     @property
     def name(self) -> str:
@@ -51,12 +61,26 @@ class Child:
 
 
 class Processes:
-    """All children. `settings` are those of every child; `on_restart` is told of each restart."""
+    """All children. `settings` are those of every child; `on_restart` is told of each restart.
+
+    Their output goes to files in `logs`, or line by line to `on_line(name, line)` where that is given. A
+    child that was killed is started again; one that ended by itself ends the run, unless `keeps_alive`: then
+    only a bad setting does. Each child inherits the file descriptors `held`.
+    """
 
     def __init__(
-        self, settings: Mapping[str, object], logs: Path, on_restart: Callable[[Child], None] | None = None
+        self,
+        settings: Mapping[str, object],
+        logs: Path,
+        on_restart: Callable[[Child], None] | None = None,
+        on_line: Callable[[str, bytes], None] | None = None,
+        keeps_alive: bool = False,
+        held: Sequence[int] = (),
     ) -> None:
         self.children: dict[str, Child] = {}
+        self._on_line = on_line
+        self._keeps_alive = keeps_alive
+        self._held = tuple(held)
         self._settings = dict(settings)
         self._logs = logs
         self._on_restart = on_restart or (lambda child: None)
@@ -67,7 +91,7 @@ class Processes:
     async def start(self, service: str, *, instance: str = "0", **settings: object) -> Child:
         """Start one service with further settings of its own."""
         values = {**self._settings, **settings, "instance": instance, "parent_pid": os.getpid()}
-        environment = {**_inherited(), **to_environment(values), "PYTHONUNBUFFERED": "1"}
+        environment = {**inherited(), **to_environment(values), "PYTHONUNBUFFERED": "1"}
         child = Child(service, instance, Path(), environment)
         child.log = self._logs / f"{child.name}.log"
         self.children[child.name] = child
@@ -76,34 +100,67 @@ class Processes:
         return child
 
     async def _spawn(self, child: Child) -> None:
-        with child.log.open("ab") as log:
-            child.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                f"services.{child.service}",
-                env=child.environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        child.started, child.started_ns = time.monotonic(), time.time_ns()
+        if self._on_line is None:
+            with child.log.open("ab") as log:
+                child.process = await self._exec(child, log)
+            return
+        child.process = await self._exec(child, asyncio.subprocess.PIPE)
+        child.reader = asyncio.create_task(self._read(child, self._on_line))
+
+    async def _exec(self, child: Child, out: IO[bytes] | int) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            f"services.{child.service}",
+            env=child.environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            limit=LINE_BYTES,
+            pass_fds=self._held,
+        )
+
+    async def _read(self, child: Child, on_line: Callable[[str, bytes], None]) -> None:
+        """Hand on every line, to the end of the output."""
+        assert child.process is not None
+        assert child.process.stdout is not None
+        while True:
+            try:
+                line = await child.process.stdout.readline()
+            except ValueError:  # longer than LINE_BYTES: the reader drops what it held
+                line = b"(a line that was too long)\n"
+            if not line:
+                return
+            child.last_lines.append(line)
+            on_line(child.name, line)
 
     async def _watch(self, child: Child) -> None:
-        """A child that was killed is started again; one that ended by itself ends the run."""
+        """Start a child again, or end the run with its last words."""
         while child.process is not None:
             code = await child.process.wait()
+            if child.reader is not None:
+                await child.reader
             if self._is_stopping:
                 return
-            if code >= 0:
+            if code >= 0 and not (self._keeps_alive and code != BAD_SETTING):
                 if not self.failed.done():
-                    words = last_words(child.log)
+                    words = self._last_words(child)
                     self.failed.set_exception(ServiceFailed(f"{child.name} ended ({code}): {words}"))
                 return
-            await asyncio.sleep(BACKOFF_SECONDS[min(child.restarts, len(BACKOFF_SECONDS) - 1)])
+            child.end_code = code
+            await asyncio.sleep(child.backoff.after(time.monotonic() - child.started))
             child.restarts += 1
             self._on_restart(child)
             if not self._is_stopping:
                 await self._spawn(child)
+
+    def _last_words(self, child: Child) -> str:
+        if self._on_line is None:
+            return last_words(child.log)
+        lines = [line.decode(errors="replace").strip() for line in child.last_lines]
+        return " | ".join(_text(line) for line in lines) or "it said nothing"
 
     def sample(self) -> int:
         """Take note of each child's peak resident memory. Returns the largest so far, in bytes."""
@@ -131,6 +188,13 @@ class Processes:
             await asyncio.gather(
                 *(_stop(child) for child in self.children.values() if child.service == service)
             )
+        await asyncio.gather(*(child.reader for child in self.children.values() if child.reader is not None))
+
+    def kill_all(self) -> None:
+        """Kill -9 whatever still runs: somebody does not want to wait."""
+        self._is_stopping = True
+        for name in self.children:
+            self.kill(name)
 
 
 async def stoppable(work: Coroutine[Any, Any, T]) -> T:
@@ -177,16 +241,25 @@ def _text(line: str) -> str:
 
 
 def peak_rss_bytes(pid: int) -> int:
-    """The peak resident memory of a process (VmHWM), 0 where /proc does not tell."""
+    """The peak resident memory of a process, 0 where /proc does not tell."""
+    return _from_status(pid, "VmHWM:")
+
+
+def rss_bytes(pid: int) -> int:
+    """The resident memory of a process now, 0 where /proc does not tell."""
+    return _from_status(pid, "VmRSS:")
+
+
+def _from_status(pid: int, name: str) -> int:
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(name):
                 return int(line.split()[1]) * 1024
     except OSError:
         return 0
     return 0
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """Our environment without settings meant for other processes: a child gets its own."""
     return {name: value for name, value in os.environ.items() if not name.startswith("LOBFLOW_")}
