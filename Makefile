@@ -5,32 +5,41 @@ BIN := $(VENV)/bin
 SOURCES := shared services research lobflow bench tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up down venv check test soak bench lock clean
+.PHONY: help venv up down check test soak bench lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-up: venv ## start everything here: VENUE=synthetic|replay|demo FILE=... SYMBOLS=... SEED=... PORT=...
-	@$(BIN)/lobflow up $(if $(VENUE),--venue $(VENUE)) $(foreach file,$(FILE),--file $(file)) \
-	  $(if $(SYMBOLS),--symbols $(SYMBOLS)) $(if $(SEED),--seed $(SEED)) $(if $(MODEL),--model $(MODEL)) \
-	  $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE))
-
-down: ## stop what `make up` started
-	@$(BIN)/lobflow down $(if $(STATE),--state $(STATE))
-
-venv: $(VENV)/.dev ## install everything into .venv from the hashed lock
+venv: $(VENV)/.dev $(VENV)/.kernels ## install everything into .venv from the hashed lock
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "lobflow needs Python 3.11, 3.12 or 3.13; set PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+# What running needs, without what developing needs.
+$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Kernels are compiled at installation, so that no start waits for it.
+$(VENV)/.kernels: $(VENV)/.run $(wildcard services/features/*.py services/venue/synthetic/*.py)
 	$(BIN)/python -m services.features.compile
 	$(BIN)/python -m services.venue.synthetic.compile
 	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+up: $(VENV)/.kernels ## run everything: make up [VENUE=replay FILE=...|demo] [SYMBOLS=A,B] [PORT=] [STATE=]
+	@$(BIN)/lobflow up $(if $(VENUE),--venue $(VENUE)) $(foreach file,$(FILE),--file $(file)) \
+	  $(if $(SYMBOLS),--symbols $(SYMBOLS)) $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE)) \
+	  $(if $(SEED),--seed $(SEED))
+
+down: ## stop what `make up` runs
+	@$(BIN)/lobflow down $(if $(STATE),--state $(STATE))
 
 check: venv ## format, lint, strict types, unit, property and golden tests
 	$(BIN)/ruff format --check $(SOURCES)
@@ -42,7 +51,7 @@ test: check ## everything: `make check`, then integration and end-to-end tests
 	$(BIN)/pytest -q -m slow tests/unit tests/property tests/conformance tests/golden || [ $$? -eq 5 ]
 	$(BIN)/pytest -q tests/integration tests/e2e
 
-soak: venv ## an hour of the whole system with drills: memory, gaps, PnL
+soak: venv ## an hour of the whole system with drills (MINUTES=): memory, gaps, PnL
 	$(BIN)/lobflow soak --minutes $(or $(MINUTES),60)
 
 bench: venv ## tick-to-order latency beside a bare relay, one JSON line

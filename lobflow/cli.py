@@ -13,7 +13,7 @@ from lobflow.market_stats import market_stats
 from lobflow.replay_command import replay
 from lobflow.soak import soak
 from lobflow.train import train
-from lobflow.up import down, up
+from lobflow.up_command import down, up
 
 app = typer.Typer(
     help="The limit order book of Binance USD-M futures: recorded, predicted, traded on, explained.",

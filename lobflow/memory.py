@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import sqrt
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from lobflow.processes import rss_bytes
 
 MB = 1e6
 FLAT_MB_PER_HOUR = 4.0  # below it a slope is noise of the allocator: a tenth of a gigabyte a day
@@ -51,17 +52,6 @@ def slope(seconds: list[float], resident_bytes: list[float]) -> Slope | None:
     return Slope(round(growth, 3), round(error, 3), seconds[-1] - seconds[0], round(float(y[-1]), 1))
 
 
-def resident(pid: int) -> int | None:
-    """Resident bytes of a process now, from /proc; None where it is gone."""
-    try:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        return None
-    return None
-
-
 @dataclass
 class Memory:
     """Samples by name and process: a child that was started again is another one."""
@@ -70,8 +60,8 @@ class Memory:
 
     def take(self, name: str, pid: int, at_seconds: float) -> None:
         """Take one sample."""
-        value = resident(pid)
-        if value is not None:
+        value = rss_bytes(pid)
+        if value:
             times, values = self.samples.setdefault((name, pid), ([], []))
             times.append(at_seconds)
             values.append(float(value))

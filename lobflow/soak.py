@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -19,13 +19,13 @@ from rich.table import Table
 from lobflow import venues
 from lobflow.console import console as console_for
 from lobflow.console import print_json
-from lobflow.live_status import Snapshot, line
 from lobflow.memory import Memory, Slope
-from lobflow.processes import stoppable
 from lobflow.replay import free_port, health
 from lobflow.soak_audit import Audit
 from lobflow.state_folder import StateFolder
-from lobflow.system import Options, System, run
+from lobflow.status_view import line
+from lobflow.system_status import SystemStatus
+from lobflow.up import Options, System, run
 from services.trader.signing import Signer, query_of
 from shared.bus import Link
 from shared.errors import LobflowError
@@ -94,13 +94,17 @@ def soak(
         folder = StateFolder(state or Path(temporary))
         chosen = load(symbols=symbols)
         venue = venues.synthetic(chosen.symbols, seed, folder.venue)
-        options = Options(venue, folder, chosen, free_port(), improves=improve)
+        options = Options(venue, folder, free_port(), chosen, improve)
 
         def say(who: str, what: str, level: str) -> None:
-            if who == "lobflow" or level in ("WARNING", "ERROR", "CRITICAL"):
+            if who in ("up", "soak") or level in ("warning", "error", "critical"):
                 console.print(f"{who:>13} | {what}", markup=False, highlight=False)
 
-        found = asyncio.run(stoppable(Soak(options, minutes * 60.0, drills, say).run()))
+        folder.take({"port": options.port, "venue": venue.name})
+        try:
+            found = asyncio.run(Soak(options, minutes * 60.0, drills, say).run())
+        finally:
+            folder.release()
     table = Table(title="resident memory", title_justify="left")
     for name in ("service", "MB", "MB per hour", "+-", "over s"):
         table.add_column(name, justify="left" if name == "service" else "right")
@@ -124,7 +128,7 @@ def soak(
 
 
 class Soak:
-    """One run. `system` is there from the first look on."""
+    """One run."""
 
     def __init__(
         self, options: Options, seconds: float, drills: bool, say: Callable[[str, str, str], None]
@@ -137,40 +141,45 @@ class Soak:
         self._found = Findings()
         self._audits: list[Audit] = []
         self._sampled = self._told = float("-inf")
-        self._is_ready = False
+        self._is_ready = self._is_over = False
+        self._stop = asyncio.Event()
         self._signer = Signer("local-secret", 5000)
 
     async def run(self) -> Findings:
         """Run, measure, and judge."""
-        with suppress(_Over):
-            await run(self._options, self._say, self._watch)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop.set)
+        await run(self._options, self._stop, self._say, self._watch, lambda system: None)
+        if not self._is_over:
+            raise KeyboardInterrupt
         self._found.judge()
         return self._found
 
-    async def _watch(self, system: System, now: Snapshot) -> None:
+    async def _watch(self, system: System, seen: SystemStatus) -> None:
+        seconds = time.monotonic() - system.started
         if not self._audits:
             link = await Link(system.redis_url).open(10.0)
-            self._audits = [Audit(link, system.run_id, symbol) for symbol in self._options.venue.symbols]
-        self._is_ready = self._is_ready or (
-            bool(now.answers) and not now.not_ready and "trader" in now.processes
-        )
-        if now.seconds - self._told >= 60.0:
-            self._told = now.seconds
-            self._say("lobflow", line(now), "")
-        if now.seconds - self._sampled >= SAMPLE_SECONDS:
-            self._sampled = now.seconds
-            self._sample(system, now.seconds)
+            self._audits = [Audit(link, self._run_id, symbol) for symbol in self._options.venue.symbols]
+        self._is_ready = self._is_ready or seen.is_ready
+        if seconds - self._told >= 60.0:
+            self._told = seconds
+            self._say("soak", line(seen), "")
+        if seconds - self._sampled >= SAMPLE_SECONDS:
+            self._sampled = seconds
+            self._sample(system, seconds)
             for audit in self._audits:
                 await audit.read()
-        if self._drills and now.seconds >= self._next_drill() and self._is_ready:
+        if self._drills and seconds >= self._next_drill() and self._is_ready:
             if len(self._drills) == len(DRILLS):
                 self._note_breaks()
             await self._drill(system, self._drills.pop(0))
-        if now.seconds >= self._seconds:
+        if seconds >= self._seconds and not self._is_over:
             if self._drills or not self._is_ready:
                 raise LobflowError(f"not ready for its drills after {self._seconds:g} s")
             await self._finish(system)
-            raise _Over
+            self._is_over = True
+            self._stop.set()
 
     def _next_drill(self) -> float:
         done = len(DRILLS) - len(self._drills)
@@ -200,7 +209,7 @@ class Soak:
                 for other in others:
 
                     async def is_ready(other: str = other) -> bool:
-                        report = await health(link, system.run_id, other)
+                        report = await health(link, self._run_id, other)
                         return report is not None and report.at_ns > killed_ns and report.state == "ready"
 
                     await _until(is_ready, other)
@@ -209,18 +218,18 @@ class Soak:
         away = time.monotonic() - started
         self._found.back_seconds.setdefault(name, round(away, 2))
         self._found.back_seconds[name] = round(self._found.back_seconds[name], 2)
-        self._say("lobflow", f"drill: {name} was killed; all ready again after {away:.1f} s", "")
+        self._say("soak", f"drill: {name} was killed; all ready again after {away:.1f} s", "")
 
     async def _finish(self, system: System) -> None:
         """Close what is open, then compare with the venue."""
         found = self._found
         async with aiohttp.ClientSession() as session:
             order = {"action": "flatten", "who": "soak", "why": "the run is over"}
-            async with session.post(f"{system.rest}/api/v1/control", json=order) as answer:
+            async with session.post(f"{system.monitor_url}/api/v1/control", json=order) as answer:
                 answer.raise_for_status()
 
             async def is_flat() -> bool:
-                async with session.get(f"{system.rest}/api/v1/positions") as answer:
+                async with session.get(f"{system.monitor_url}/api/v1/positions") as answer:
                     return all(Decimal(row["size"]) == 0 for row in await answer.json())
 
             await _until(is_flat, "flat positions")
@@ -228,14 +237,14 @@ class Soak:
             async def agrees() -> bool:
                 async with session.get(self._status_url()) as answer:
                     found.venue_net_pnl = (await answer.json())["net_pnl"]
-                async with session.get(f"{system.rest}/api/v1/pnl") as answer:
+                async with session.get(f"{system.monitor_url}/api/v1/pnl") as answer:
                     found.net_pnl = (await answer.json())["total"]["net"]
                 return Decimal(found.net_pnl) == Decimal(found.venue_net_pnl)
 
             try:
                 await _until(agrees, "equal PnL", 10.0)
             except LobflowError:
-                self._say("lobflow", "the two PnL do not agree", "ERROR")  # and `judge` says by how much
+                self._say("soak", "the two PnL do not agree", "ERROR")  # and `judge` says by how much
             for audit in self._audits:
                 await audit.read()
                 theirs = await self._venue_trades(session, audit.symbol)
@@ -247,7 +256,7 @@ class Soak:
                     )
                 found.fills += len(theirs)
                 found.books += audit.books
-            async with session.get(f"{system.rest}/api/v1/stats") as answer:
+            async with session.get(f"{system.monitor_url}/api/v1/stats") as answer:
                 found.round_trips = (await answer.json())["results"]["round_trips"]
         if len(self._drills) == len(DRILLS) or not found.back_seconds:
             self._note_breaks()
@@ -269,15 +278,15 @@ class Soak:
             if len(page) < 1000:
                 return rows
 
+    @property
+    def _run_id(self) -> str:
+        return self._options.venue.run_id
+
     def _venue_url(self) -> str:
         return str(self._options.venue.settings["trade_rest_url"])
 
     def _status_url(self) -> str:
         return f"{self._venue_url()}/replay/status"
-
-
-class _Over(Exception):
-    """The time is over; everything may stop."""
 
 
 async def _answers(session: aiohttp.ClientSession, url: str) -> bool:

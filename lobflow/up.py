@@ -1,219 +1,206 @@
-"""`lobflow up` and `lobflow down`: the system on this machine, started and stopped by one command each."""
+"""A whole system on this machine, for as long as it is wanted: Redis, all services, their models.
+
+`run` is what `lobflow up`, `lobflow soak` and the tests call.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import socket
-import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import typer
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
+import aiohttp
+from pydantic import SecretStr
 
-from lobflow import venues
-from lobflow.live_status import Snapshot, line, screen
-from lobflow.service_logs import COLORS
+from lobflow.first_models import FirstModels
+from lobflow.private_redis import PrivateRedis
+from lobflow.processes import Child, Processes
+from lobflow.service_logs import ServiceLogs
 from lobflow.state_folder import StateFolder
-from lobflow.system import Options, System, run
-from shared.errors import BadInput, BadSetting
-from shared.settings import Settings, load
+from lobflow.system_status import SystemStatus, look
+from lobflow.venues import Venue
+from shared.errors import BadSetting
+from shared.runner import sleep_unless
+from shared.settings import Settings
 
-PORT = 8000
-PLAIN_SECONDS = 10.0
-DOWN_SECONDS = 40.0
+SERVICES = ("recorder", "monitor", "features", "trader", "collector")  # model comes when there is one
+LOOK_SECONDS = 1.0
+OURS = ("redis_url", "instance", "parent_pid", "monitor_port", "metrics_port", "lockstep", "run_id")
 
-State = Annotated[Path | None, typer.Option(help="Where everything is kept; default var/VENUE.")]
-VenueName = Literal["synthetic", "replay", "demo"]
+Say = Callable[[str, str, str], None]  # name, text, level
 
 
-def up(
-    venue: Annotated[VenueName, typer.Option(help="Where data come from and orders go.")] = "synthetic",
-    file: Annotated[
-        list[Path] | None,
-        typer.Option(help="A raw recording, for --venue replay; several of several symbols."),
-    ] = None,
-    symbols: Annotated[
-        str | None, typer.Option(help="Separated by commas; default LOBFLOW_SYMBOLS, else BTCUSDT.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the synthetic market.", min=0)] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="A folder that `lobflow train` wrote; default: one fitted here.")
-    ] = None,
-    port: Annotated[int | None, typer.Option(help="Of REST; default 8000.", min=1, max=65535)] = None,
-    state: State = None,
-    improve: Annotated[
-        bool,
-        typer.Option(help="Fit a further model in the background, once, and promote it if it is no worse."),
-    ] = True,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="A line now and then instead of a screen; so without a terminal.")
-    ] = False,
+@dataclass(frozen=True)
+class Options:
+    """What to run. `own` are the user's settings; `port` is that of REST."""
+
+    venue: Venue
+    state: StateFolder
+    port: int
+    own: Settings
+    improves: bool = True
+
+
+@dataclass
+class System:
+    """A system that runs, as displays and drills see it."""
+
+    options: Options
+    redis: PrivateRedis | None
+    redis_url: str
+    processes: Processes
+    models: FirstModels
+    started: float = field(default_factory=time.monotonic)
+    redis_restarts: int = 0
+
+    @property
+    def monitor_url(self) -> str:
+        """Where REST is."""
+        return f"http://127.0.0.1:{self.options.port}"
+
+    @property
+    def venue_url(self) -> str | None:
+        """Where the local venue is, None where it is not local."""
+        venue = self.options.venue
+        return str(venue.settings["data_rest_url"]) if venue.is_local else None
+
+    def kill_all(self) -> None:
+        """Somebody does not want to wait: no service is given time any more."""
+        self.processes.kill_all()
+        self.models.kill()
+
+
+Watch = Callable[[System, SystemStatus], Awaitable[None]]
+
+
+async def run(
+    options: Options, stop: asyncio.Event, say: Say, watch: Watch, began: Callable[[System], None]
 ) -> None:
-    """Start everything: Redis, the venue, all services. Ctrl-C or `lobflow down` stops it."""
-    own = load()
-    options = _options(venue, file, symbols, seed, model, port, state, own)
-    options.improves = improve
-    display = Display(Console(), options, plain)
-    display.begin()
-    asyncio.run(_stoppable(display.run(), display))
-    display.console.print("stopped; everything is kept in " + str(options.state.folder))
+    """Run until `stop` is set, or until a service says that a setting is bad. `watch` is called each second,
+    `began` once. The state folder is taken by the caller. Raises LobflowError."""
+    check_port(options.port)
+    logs = ServiceLogs(options.state.logs, say)
+    own_url = options.own.redis_url if "redis_url" in options.own.model_fields_set else None
+    redis = None if own_url else PrivateRedis(options.state.redis, options.state.held)
+    if redis is not None:
+        redis.start()
+    try:
+        url = own_url or (redis.url if redis else "")
+        await _run(options, redis, url, logs, stop, watch, began)
+    finally:
+        if redis is not None:
+            redis.close()
+        logs.close()
 
 
-def down(state: State = None) -> None:
-    """Stop the system that `lobflow up` started."""
-    folders = (
-        [state] if state is not None else sorted(path for path in Path("var").glob("*") if path.is_dir())
+async def _run(
+    options: Options,
+    redis: PrivateRedis | None,
+    redis_url: str,
+    logs: ServiceLogs,
+    stop: asyncio.Event,
+    watch: Watch,
+    began: Callable[[System], None],
+) -> None:
+    def restarted(child: Child) -> None:
+        how = f"killed by signal {-child.end_code}" if child.end_code < 0 else f"ended with {child.end_code}"
+        logs.line("up", f"{child.name} was {how}: started again ({child.restarts})".encode())
+
+    settings = settings_of(options, redis_url)
+    processes = Processes(
+        settings, options.state.logs, restarted, logs.line, keeps_alive=True, held=options.state.held
     )
-    running = [(folder, who) for folder in map(StateFolder, folders) if (who := folder.holder()) is not None]
-    if not running:
-        where = state or Path("var")
-        raise BadInput(f"{where}: no system runs there")
-    for folder, who in running:
-        typer.echo(f"stopping the {who['venue']} system of process {who['pid']} in {folder.folder}")
-        os.kill(int(who["pid"]), signal.SIGTERM)
-        deadline = time.monotonic() + DOWN_SECONDS
-        while folder.holder() is not None:
-            if time.monotonic() > deadline:
-                raise BadInput(f"process {who['pid']} does not stop; see {folder.logs}")
-            time.sleep(0.1)
-        typer.echo("stopped")
+    models = FirstModels(
+        Path(str(settings["model_dir"])), options.venue.symbols, logs.line, options.state.held
+    )
+    system = System(options, redis, redis_url, processes, models)
+    began(system)
+    background: list[asyncio.Task[None]] = []
+    try:
+        for service in (*(("venue",) if options.venue.is_local else ()), *SERVICES):
+            await processes.start(service)
+        background.append(asyncio.create_task(_serve_model(system, stop)))
+        async with aiohttp.ClientSession() as session:
+            while not stop.is_set() and not processes.failed.done():
+                await _keep_redis(system, logs)
+                seen = await look(
+                    session,
+                    system.monitor_url,
+                    system.venue_url,
+                    in_order(processes.children.values()),
+                    "model" not in processes.children,
+                )
+                await watch(system, seen)
+                for task in background:
+                    if task.done():
+                        task.result()
+                if seen.is_ready and options.improves and not models.is_improving:
+                    models.is_improving = True
+                    background.append(asyncio.create_task(models.improve(system.monitor_url)))
+                await sleep_unless(stop, LOOK_SECONDS)
+        if processes.failed.done():
+            processes.failed.result()
+    finally:
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        await processes.stop()
 
 
-def _options(
-    name: VenueName,
-    files: list[Path] | None,
-    symbols: str | None,
-    seed: int | None,
-    model: Path | None,
-    port: int | None,
-    state: Path | None,
-    own: Settings,
-) -> Options:
-    if files and name != "replay":
-        raise BadSetting(f"--file goes with --venue replay, not with {name}")
-    chosen = load(symbols=symbols).symbols if symbols else own.symbols
-    folder = StateFolder(state or Path("var") / name)
-    if name == "replay":
-        found = venues.replay(tuple(files or own.venue_files))
-    elif name == "demo":
-        found = venues.demo(chosen, own)
-    else:
-        found = venues.synthetic(chosen, own.venue_seed if seed is None else seed, folder.venue)
-    if model is not None and not model.is_dir():
-        raise BadInput(f"{model}: no such model folder")
-    rest = port or (own.monitor_port if "monitor_port" in own.model_fields_set else PORT)
-    if folder.holder() is None:
-        _check_port(rest)
-    return Options(found, folder, own, rest, None if model is None else model.resolve())
+async def _serve_model(system: System, stop: asyncio.Event) -> None:
+    await system.models.prepare()
+    if not stop.is_set():
+        await system.processes.start("model")
 
 
-def _check_port(port: int) -> None:
-    """Raises BadSetting where somebody listens there already."""
+async def _keep_redis(system: System, logs: ServiceLogs) -> None:
+    redis = system.redis
+    if redis is None or redis.process is None or redis.process.poll() is None:
+        return
+    code = redis.process.returncode
+    await asyncio.to_thread(redis.start)
+    system.redis_restarts += 1
+    logs.line("up", f"redis ended with {code}: started again ({system.redis_restarts})".encode())
+
+
+def in_order(children: Any) -> list[Child]:
+    """As data flow."""
+    order = ("venue", "collector", "features", "model", "trader", "monitor", "recorder")
+    return sorted(children, key=lambda child: (order.index(child.service), child.instance))
+
+
+def settings_of(options: Options, redis_url: str) -> dict[str, object]:
+    """The settings of every service: the user's, then the venue's, then what we decide."""
+    own, state, venue = options.own, options.state, options.venue
+    chosen: dict[str, object] = {}
+    for name in own.model_fields_set - set(OURS):
+        value = getattr(own, name)
+        chosen[name] = value.get_secret_value() if isinstance(value, SecretStr) else value
+    is_named = "run_id" in own.model_fields_set and venue.name != "replay"
+    defaults = {"model_dir": state.models, "record_dir": state.data}
+    return {
+        **defaults,
+        **chosen,
+        **venue.settings,
+        "symbols": venue.symbols,
+        "redis_url": redis_url,
+        "run_id": own.run_id if is_named else venue.run_id,
+        "monitor_port": options.port,
+    }
+
+
+def check_port(port: int) -> None:
+    """Raises BadSetting where REST could not listen on it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise BadSetting(
-                f"port {port} of this machine is taken ({error.strerror}); name another: --port, or "
-                "make up PORT=..."
+                f"port {port} cannot be used for REST ({error.strerror}): choose another with PORT=8001, or "
+                "--port with `lobflow up`"
             ) from error
-
-
-class Display:
-    """What a person sees of a system: its logs, and its state on a screen or on a line now and then."""
-
-    def __init__(self, console: Console, options: Options, plain: bool) -> None:
-        self.console = console
-        self.options = options
-        self.where = f"REST http://127.0.0.1:{options.port}/docs   stop: Ctrl-C"
-        self._is_plain = plain or not console.is_terminal
-        self._live: Live | None = None
-        self._last_line = float("-inf")
-        self._was_ready = False
-
-    def begin(self) -> None:
-        """Say what this is."""
-        options = self.options
-        say = self.console.print
-        say(f"lobflow: {options.venue.words}.", highlight=False)
-        say(
-            "A taker pays two fees and two half spreads for each round trip, far more than the predicted "
-            f"moves: expect a slow loss. Gate: {GATE}.",
-            highlight=False,
-        )
-        say(
-            f"REST and its description http://127.0.0.1:{options.port}/docs, metrics /metrics there; state, "
-            f"data and logs in {options.state.folder}. Stop with Ctrl-C or `make down`.",
-            highlight=False,
-        )
-        say(
-            "Go on with: make up VENUE=replay FILE=<recording>   or VENUE=demo with keys in .env",
-            highlight=False,
-        )
-
-    async def run(self) -> None:
-        """Run the system and show it."""
-        if self._is_plain:
-            await run(self.options, self.say, self.watch)
-            return
-        with Live(console=self.console, refresh_per_second=2, transient=True) as self._live:
-            await run(self.options, self.say, self.watch)
-
-    def say(self, who: str, what: str, level: str) -> None:
-        """One line of a service, under its name."""
-        text = Text(f"{who:>13} | ", style="dim")
-        text.append(what, style=COLORS.get(level, "default"))
-        self.console.print(text, soft_wrap=True)
-
-    async def watch(self, system: System, now: Snapshot) -> None:
-        """The state of the system, about once a second."""
-        if now.answers and not now.not_ready and not self._was_ready and len(now.processes) > 5:
-            self._was_ready = True
-            self.say("lobflow", f"everything is ready after {now.seconds:.0f} s", "")
-        if self._live is not None:
-            self._live.update(screen(now, self.where))
-        elif now.seconds - self._last_line >= PLAIN_SECONDS:
-            self._last_line = now.seconds
-            self.say("status", line(now), "")
-
-
-GATE = "warn, so it trades although no edge after costs has been shown"
-
-
-async def _stoppable(work: Coroutine[Any, Any, None], display: Display) -> None:
-    """Run `work` until a signal ends it, by cancellation. Signals after the first change nothing: what is
-    stopping stops, and nothing is left behind."""
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    is_asked = False
-
-    def ask() -> None:
-        nonlocal is_asked
-        if is_asked:
-            display.say("lobflow", "is stopping: the trader first, Redis last", "WARNING")
-            return
-        is_asked = True
-        task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, ask)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not is_asked:
-            raise
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
-
-
-if __name__ == "__main__":
-    sys.exit("use `lobflow up`")

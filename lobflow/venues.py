@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from services.venue.recording import scan
 from services.venue.synthetic.parameters import MODELS
 from shared.errors import BadInput, BadSetting
 from shared.settings import Settings
+from shared.units import MS
 
 DEMO = {
     "data_rest_url": "https://demo-fapi.binance.com",
@@ -22,57 +24,70 @@ DEMO = {
 
 @dataclass(frozen=True)
 class Venue:
-    """`settings` are those of every service. `words` say to a person what it is. A venue whose market begins
-    anew each time has a run of its own each time."""
+    """`settings` are those of every service. `words` say to a person what it is. `run_id` is the first part
+    of every key: it holds source and clock, so that what belongs to different markets never meets."""
 
     name: str
     symbols: tuple[str, ...]
     settings: dict[str, object]
     words: str
-    is_local: bool
-    begins_anew: bool = False
+    run_id: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a process of ours."""
+        return "venue_port" in self.settings
 
 
 def synthetic(symbols: tuple[str, ...], seed: int, state: Path) -> Venue:
-    """The local venue with a synthetic market. Raises BadSetting where there is none of a symbol."""
+    """The local venue with a synthetic market, which goes on where it ended. Raises BadSetting for symbols
+    that there is none of."""
     unknown = [symbol for symbol in symbols if symbol not in MODELS]
     if unknown:
-        raise BadSetting(f"there is no synthetic market of {', '.join(unknown)}, only of {', '.join(MODELS)}")
+        raise BadSetting(
+            f"SYMBOLS: there is no synthetic market of {', '.join(unknown)}, only of {', '.join(MODELS)}"
+        )
     settings = {**_local(), "venue_seed": seed, "venue_state_dir": state}
     words = (
-        f"a synthetic market of {', '.join(symbols)} (seed {seed}), matched by a venue on this machine: "
-        "no real money, no real data"
+        f"a synthetic market of {', '.join(symbols)} (seed {seed}), matched by a venue on this machine: not "
+        "real money, not real data"
     )
-    return Venue("synthetic", symbols, settings, words, True)
+    return Venue("synthetic", symbols, settings, words, "live")
 
 
-def replay(files: tuple[Path, ...]) -> Venue:
-    """The local venue with a recorded market in real time. Raises BadInput for files that are none."""
+def replay(files: tuple[Path, ...], symbols: tuple[str, ...] = ()) -> Venue:
+    """The local venue with a recorded market in real time. It begins anew with each start, and so its run has
+    an id of its own. Raises BadSetting without a file, BadInput for one that is no recording."""
     if not files:
         raise BadSetting("VENUE=replay needs a recording: FILE=..., or --file with `lobflow up`")
     for path in files:
         if not path.is_file():
-            raise BadInput(f"{path}: no such recording")
-    instruments = scan(files)
-    paths = tuple(path.resolve() for path in files)
-    settings = {**_local(), "venue_files": paths, "venue_speed": 1.0}
+            raise BadInput(f"FILE: {path}: no such recording")
+    found = tuple(scan(files))
+    unknown = [symbol for symbol in symbols if symbol not in found]
+    if unknown:
+        raise BadSetting(f"SYMBOLS: the recording holds {', '.join(found)}, not {', '.join(unknown)}")
+    settings = {**_local(), "venue_files": tuple(path.resolve() for path in files), "venue_speed": 1.0}
     words = (
-        f"the recorded market of {', '.join(instruments)}, filled against the recorded book: no real money"
+        f"the recorded market of {', '.join(symbols or found)} in real time, filled against the recorded "
+        "book: not real money"
     )
-    return Venue("replay", tuple(instruments), settings, words, True, begins_anew=True)
+    return Venue("replay", symbols or found, settings, words, f"replay-{time.time_ns() // MS}")
 
 
 def demo(symbols: tuple[str, ...], own: Settings) -> Venue:
     """Binance's demo trading, with keys from the environment or `.env`. Raises BadSetting without."""
-    missing = [f"LOBFLOW_{name.upper()}" for name in KEYS if name not in own.model_fields_set]
+    keys = {"LOBFLOW_API_KEY": own.api_key, "LOBFLOW_API_SECRET": own.api_secret}
+    defaults = {field.default.get_secret_value() for field in map(Settings.model_fields.__getitem__, KEYS)}
+    missing = [name for name, key in keys.items() if key.get_secret_value() in ("", *defaults)]
     if missing:
         raise BadSetting(
-            f"VENUE=demo needs {' and '.join(missing)} in .env: make a key at demo.binance.com, "
-            "API Management"
+            f"VENUE=demo needs {' and '.join(missing)} in .env: make a key of Binance's demo trading "
+            "(https://demo.binance.com, API Management) and copy .env.example"
         )
     chosen = {name: url for name, url in DEMO.items() if name not in own.model_fields_set}
-    words = f"Binance demo trading of {', '.join(symbols)}: real prices, no real money, the demo's own book"
-    return Venue("demo", symbols, dict(chosen), words, False)
+    words = f"Binance demo trading of {', '.join(symbols)}: not real money, the demo's own book"
+    return Venue("demo", symbols, dict(chosen), words, "demo")
 
 
 KEYS = ("api_key", "api_secret")

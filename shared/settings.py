@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     max_orders_10s: int = Field(
         100, gt=0, description="our own limit on orders in 10 s, under the venue's 300"
     )
+    gate: Literal["off", "warn", "enforce"] = Field(
+        "warn", description="whether entries need an edge after costs that was shown; enforce refuses them"
+    )
     stale_ms: int = Field(1000, gt=0, description="a book or prediction older than this opens nothing")
 
     # Recorder, monitor, telemetry

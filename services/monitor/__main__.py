@@ -43,7 +43,8 @@ async def monitor(context: Context) -> None:
     feed.expect_ledgers()
     desk = await ControlDesk(await context.link(), context.key(Stream.CONTROL)).open()
     context.telemetry.registry.register(CoreMetrics(core, feed.health))
-    app = build(core, feed.health, desk, context.telemetry.registry, settings.run_id, data_kind(settings))
+    registry = context.telemetry.registry
+    app = build(core, feed.health, desk, registry, settings.run_id, data_kind(settings), settings.gate)
     server = Server(
         uvicorn.Config(
             app,

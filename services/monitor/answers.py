@@ -83,8 +83,9 @@ class Status(Answer):
 
     run_id: str
     data_kind: str = Field(description="recording (replayed), live, or local (a local venue's own market)")
-    gate: Literal["off"] = Field(
-        "off", description="whether a model must show skill before it trades; there is no such gate"
+    gate: Literal["off", "warn", "enforce"] = Field(
+        description="whether entries need an edge after costs that was shown: `warn` trades although none "
+        "was, `enforce` refuses them"
     )
     trading: str = Field(description="active, halted, reduce_only or flatten, by the newest control entry")
     now: Time

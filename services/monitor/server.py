@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +20,7 @@ from shared.messages import Health
 from shared.units import MS
 
 PREFIX = "/api/v1"
+Gate = Literal["off", "warn", "enforce"]
 ABOUT = (
     "What the system does and what came of it, from its streams alone. Prices, sizes and money are decimal "
     "texts (exact), counts are integers, ratios floats from 0 to 1; a time is `{iso, ns}`, UTC. Lists come "
@@ -43,6 +44,7 @@ def build(
     registry: CollectorRegistry,
     run_id: str,
     data_kind: str,
+    gate: Gate,
 ) -> FastAPI:
     """The application. It never touches Redis itself, but for what `desk` writes."""
     app = FastAPI(
@@ -70,7 +72,7 @@ def build(
         return a.Status(
             run_id=run_id,
             data_kind=data_kind,
-            gate="off",
+            gate=gate,
             trading=core.trading,
             now=views.time_of(now_ns),
             services=[views.service(each, now_ns) for _, each in sorted(health.items())],

@@ -95,6 +95,7 @@ def _config(settings: Settings, symbol: str, found: instrument.Instrument) -> Co
             max_position_lots=found.lots(str(settings.max_position), "LOBFLOW_MAX_POSITION"),
             max_orders_10s=settings.max_orders_10s,
             stale_ms=settings.stale_ms,
+            needs_edge=settings.gate == "enforce",
         ),
         plan=Plan(
             instrument=found,

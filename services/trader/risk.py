@@ -20,6 +20,7 @@ class Limits(msgspec.Struct, frozen=True):
     max_position_lots: int
     max_orders_10s: int
     stale_ms: int
+    needs_edge: bool = False  # entries need an edge after costs that was shown; nothing can show one yet
 
 
 class Exposure(msgspec.Struct, frozen=True):
@@ -70,6 +71,8 @@ def _against(request: Request, now: Exposure, limits: Limits, instrument: Instru
         return "halted"
     if now.mode == REDUCE_ONLY:
         return "reduce_only"
+    if limits.needs_edge:
+        return "no_edge_shown"
     if now.feed != "live":
         return f"feed_{now.feed}"
     if now.book_ns is None or now.now_ns - now.book_ns > limits.stale_ms * MS:

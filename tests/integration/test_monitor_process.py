@@ -217,7 +217,7 @@ def test_status_shows_services_prices_and_predictions(monitor: Monitor) -> None:
     assert stats["entries"] == {"FeatureVector": 1200, "Lob": 1200, "Prediction": 1200}
     assert stats["hits"][0] | {"horizon_s": 5, "hits": 1149, "misses": 0, "waiting": 51} == stats["hits"][0]
     status = monitor.wait("/api/v1/status", lambda a: bool(a["services"]))
-    assert (status["data_kind"], status["gate"], status["trading"]) == ("recording", "off", "active")
+    assert (status["data_kind"], status["gate"], status["trading"]) == ("recording", "warn", "active")
     eth = status["symbols"][1]
     assert (eth["mid"], eth["model"]) == ("3120.05", "m1")
     assert (eth["prediction"]["id"], eth["prediction"]["moves"]) == ("1200-0", {"5": 0.7})

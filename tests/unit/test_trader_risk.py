@@ -61,6 +61,13 @@ def test_each_limit_refuses_opening(change: dict[str, Any], reason: str) -> None
     assert check(ENTER, now, LIMITS, INSTRUMENT) == Refused(reason)
 
 
+def test_an_enforced_gate_refuses_every_entry_and_no_exit() -> None:
+    gated = msgspec.structs.replace(LIMITS, needs_edge=True)
+    assert check(ENTER, GOOD, gated, INSTRUMENT) == Refused("no_edge_shown")
+    leave = msgspec.structs.replace(ENTER, purpose="exit", reduce_only=True)
+    assert check(leave, GOOD, gated, INSTRUMENT) == Approved(leave)
+
+
 @pytest.mark.parametrize("change", [change for change, _ in CASES])
 def test_exits_and_cancels_pass_all_of_them(change: dict[str, Any]) -> None:
     now = msgspec.structs.replace(GOOD, **change)

@@ -1,0 +1,31 @@
+"""Ends what does not watch us itself, should we be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+# The pipe's other end is ours alone: it closes with us, however we end. Works where there is a shell.
+SCRIPT = 'cat > /dev/null; sleep "$1"; kill -TERM -- "$2" 2> /dev/null'
+
+
+class Guard:
+    """A shell that terminates `target` `seconds` after this process is gone. A negative target is a process
+    group."""
+
+    def __init__(self, target: int, seconds: float) -> None:
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", SCRIPT, "lobflow-guard", f"{seconds:g}", str(target)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def dismiss(self) -> None:
+        """There is nothing to guard any more."""
+        os.killpg(self._process.pid, signal.SIGKILL)  # with the `cat` or the `sleep` that it waits for
+        self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
