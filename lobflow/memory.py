@@ -13,6 +13,7 @@ from lobflow.processes import rss_bytes
 MB = 1e6
 FLAT_MB_PER_HOUR = 4.0  # below it a slope is noise of the allocator: a tenth of a gigabyte a day
 SURE = 3.0  # standard errors
+LEAST_SECONDS = 900.0  # in less a process only settles
 
 
 class Slope(NamedTuple):
@@ -24,8 +25,10 @@ class Slope(NamedTuple):
     last_mb: float
 
     @property
-    def is_flat(self) -> bool:
-        """Whether it does not grow, or by no more than is noise."""
+    def is_flat(self) -> bool | None:
+        """Whether it does not grow, or by no more than is noise; None where it was watched too briefly."""
+        if self.seconds < LEAST_SECONDS:
+            return None
         return self.mb_per_hour <= max(FLAT_MB_PER_HOUR, SURE * self.error)
 
 

@@ -63,7 +63,7 @@ class Findings:
         rows = [
             f"{name} grows by {one.mb_per_hour} MB an hour"
             for name, one in self.slopes.items()
-            if not one.is_flat
+            if one.is_flat is False
         ]
         rows += [f"{self.restarts} restarts that no drill asked for"] if self.restarts else []
         rows += [f"the feed broke: {text}" for text in self.breaks]
@@ -98,7 +98,7 @@ def soak(
 
         def say(who: str, what: str, level: str) -> None:
             if who in ("up", "soak") or level in ("warning", "error", "critical"):
-                console.print(f"{who:>13} | {what}", markup=False, highlight=False)
+                console.print(f"{who:>9} | {what}", markup=False, highlight=False, soft_wrap=True)
 
         folder.take({"port": options.port, "venue": venue.name})
         try:
