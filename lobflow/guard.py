@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 # The pipe's other end is ours alone: it closes with us, however we end. Works where there is a shell.
-SCRIPT = 'cat > /dev/null; sleep "$1"; kill -TERM -- "$2" 2> /dev/null'
+SCRIPT = 'cat > /dev/null; sleep "$1"; kill -s TERM -- "$2" 2> /dev/null'
 
 
 class Guard:

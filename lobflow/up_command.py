@@ -117,8 +117,8 @@ async def _up(options: Options, console: Console) -> None:
             if display.system is not None:
                 display.system.kill_all()
             return
+        stop.set()  # before anything else: there may be no terminal any more to print on
         console.print("stopping: the trader first, Redis last (once more: at once)")
-        stop.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
