@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 SOURCES := shared services research lobflow bench tests
 
 .DEFAULT_GOAL := help
-.PHONY: help up down venv check test bench lock clean
+.PHONY: help up down venv check test test-compose bench lock clean
 
 help: ## list the verbs
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 up: venv ## start everything here: VENUE=synthetic|replay|demo FILE=... SYMBOLS=... SEED=... PORT=...
 	@$(BIN)/lobflow up $(if $(VENUE),--venue $(VENUE)) $(foreach file,$(FILE),--file $(file)) \
@@ -40,7 +40,10 @@ check: venv ## format, lint, strict types, unit, property and golden tests
 
 test: check ## everything: `make check`, then integration and end-to-end tests
 	$(BIN)/pytest -q -m slow tests/unit tests/property tests/conformance tests/golden || [ $$? -eq 5 ]
-	$(BIN)/pytest -q tests/integration tests/e2e
+	$(BIN)/pytest -q -m "not compose" tests/integration tests/e2e
+
+test-compose: venv ## `docker compose up` on a real engine; skips where there is none
+	$(BIN)/pytest -q -m compose tests/e2e
 
 bench: venv ## tick-to-order latency beside a bare relay, one JSON line
 	$(BIN)/lobflow bench tick-to-order --json
