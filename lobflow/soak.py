@@ -174,9 +174,9 @@ class Soak:
             if len(self._drills) == len(DRILLS):
                 self._note_breaks()
             await self._drill(system, self._drills.pop(0))
-        if seconds >= self._seconds and not self._is_over:
-            if self._drills or not self._is_ready:
-                raise LobflowError(f"not ready for its drills after {self._seconds:g} s")
+        if seconds >= self._seconds + GIVE_UP_SECONDS and not self._is_ready:
+            raise LobflowError(f"not ready after {seconds:.0f} s")
+        if seconds >= self._seconds and self._is_ready and not self._drills and not self._is_over:
             await self._finish(system)
             self._is_over = True
             self._stop.set()
