@@ -10,10 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from lobflow.cli import app
+from research.foretelling import HORIZONS_S, foretell, imbalance
 from research.market_stats import market_stats, order_flow
 from research.market_targets import TARGETS, compare
 from research.observations import recorded
-from research.predictability import HORIZONS_S, imbalance, predictability
+from research.predictability import predictability
 
 
 def row(bid: int, bids: int, ask: int, asks: int) -> list[int]:
@@ -30,7 +31,7 @@ def row(bid: int, bids: int, ask: int, asks: int) -> list[int]:
 def test_a_recording_gives_the_table(fixture: str, place: int, request: pytest.FixtureRequest) -> None:
     path: Path = request.getfixturevalue(fixture)
     seen = recorded([path])
-    values = {**market_stats(seen), **predictability(seen)}
+    values = {**market_stats(seen), **predictability(foretell(seen))}
     held = compare(seen.symbol, values)
     assert all(line.passes for line in held if line.name in TARGETS)
     for name in ("level_changes_per_update", "tier5_size", "buy_size_mean", "buy_alpha", "buy_agg_size_mean"):

@@ -73,7 +73,9 @@ class Parameters(NamedTuple):
     reach: float  # ticks behind the best up to which the book is kept
     # Marks.
     mark_decay: float
-    basis: float  # mark over index
+    premium_mean: float  # of the mark over the index
+    premium_sigma: float
+    premium_decay: float
     homing: float  # tilt of moves per relative distance from the opening price
 
 
@@ -166,7 +168,9 @@ _BTC = Parameters(
     depth_near=120.0,
     reach=2000.0,
     mark_decay=0.2,
-    basis=-0.0003,
+    premium_mean=-0.0003,
+    premium_sigma=0.0003,
+    premium_decay=1 / 7200,
     homing=1.0,
 )
 
@@ -217,7 +221,9 @@ _ETH = Parameters(
     depth_near=70.0,
     reach=1000.0,
     mark_decay=0.2,
-    basis=-0.0003,
+    premium_mean=-0.0003,
+    premium_sigma=0.0003,
+    premium_decay=1 / 7200,
     homing=1.0,
 )
 
