@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from research.foretelling import Foretold
 from research.observations import Observations
@@ -15,7 +16,7 @@ SECONDS = 400
 TICK = 0.1
 
 
-def market(bids: np.ndarray[tuple[int], np.dtype[np.int64]], spread: int) -> Observations:
+def market(bids: NDArray[np.int64], spread: int) -> Observations:
     """Ten books a second, each at its tenth; only the best prices matter here."""
     rows = np.zeros((len(bids), 80), np.int32)
     rows[:, 0], rows[:, 40] = bids, bids + spread
@@ -24,7 +25,7 @@ def market(bids: np.ndarray[tuple[int], np.dtype[np.int64]], spread: int) -> Obs
     return Observations("BTCUSDT", Scale(100_000_000, 1_000_000), at_ns, rows, np.zeros(len(bids)), trades)
 
 
-def told(model: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Foretold:
+def told(model: NDArray[np.float64]) -> Foretold:
     """The model foretells as given at every horizon; the imbalances foretell nothing."""
     at_ns = START_NS + np.arange(len(model), dtype=np.int64) * SECOND
     none = np.zeros(len(model))
