@@ -1,21 +1,20 @@
-"""`lobflow market-stats`: the statistics of a recording or of the synthetic market, beside their targets."""
+"""`lobflow market-stats`: the statistics of recordings and synthetic markets, beside their targets."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from rich.progress import Progress
 
 from lobflow.console import console as console_for
 from lobflow.console import print_json
-from research.market_stats import market_stats as statistics
-from research.market_targets import Line, compare
-from research.observations import OPENING_NS, Observations, recorded, synthetic
-from research.predictability import predictability
+from lobflow.market_tables import markdown, table
+from research.measured import Measured, measure
+from research.observations import OPENING_NS, recorded, synthetic
+from services.venue.recording import scan
 from services.venue.synthetic.market import SyntheticMarket
 from services.venue.synthetic.parameters import MODELS
 from shared.errors import BadSetting
@@ -23,58 +22,80 @@ from shared.errors import BadSetting
 
 def market_stats(
     files: Annotated[list[Path] | None, typer.Argument(help="Raw recordings.", metavar="[FILE]...")] = None,
-    is_synthetic: Annotated[bool, typer.Option("--synthetic", help="The synthetic market instead.")] = False,
-    symbol: Annotated[str | None, typer.Option(help="Which; of the synthetic market BTCUSDT.")] = None,
-    hours: Annotated[float, typer.Option(help="Of the synthetic market.", min=0.05)] = 6.0,
-    seed: Annotated[int, typer.Option(help="Of the synthetic market.", min=0)] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
+    is_synthetic: Annotated[
+        bool,
+        typer.Option("--synthetic", help="The synthetic market, beside the recordings where there are any."),
+    ] = False,
+    symbols: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--symbol", help="Which, any number. Left out: those of FILE, else BTCUSDT.", metavar="TEXT"
+        ),
+    ] = None,
+    hours: Annotated[float, typer.Option(help="Of each synthetic market.", min=0.05)] = 6.0,
+    seeds: Annotated[
+        list[int] | None,
+        typer.Option("--seed", help="Of the synthetic market, any number; each is one. [default: 1]", min=0),
+    ] = None,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="The tables in Markdown.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help='One JSON line, last; of several markets {"markets": [...]}.')
+    ] = False,
 ) -> None:
-    """Measure a market: spread, depth, volatility, takers, and how far its next move can be foretold."""
-    if is_synthetic == bool(files):
+    """Measure markets: spread, depth, volatility, takers, and how far the next move can be foretold.
+
+    What is named is shown side by side, a table for each symbol: the recorded first, then a synthetic
+    market for each seed.
+    """
+    if not (is_synthetic or files):
         raise BadSetting("name a recording, or --synthetic")
-    name = symbol.upper() if symbol else None
-    seen = _synthetic(name or "BTCUSDT", hours, seed) if is_synthetic else recorded(files or [], name)
-    values = {**statistics(seen), **predictability(seen)}
-    lines = compare(seen.symbol, values)
-    source = f"the synthetic market, seed {seed}" if is_synthetic else "recorded"
-    _show(console_for(as_json), seen, source, values, lines)
-    if as_json:
-        held = {line.name: {**line._asdict(), "passes": line.passes} for line in lines}
-        print_json(
-            {
-                "symbol": seen.symbol,
-                "source": source,
-                "seconds": seen.seconds,
-                "values": values,
-                "lines": held,
-            }
-        )
-
-
-def _synthetic(symbol: str, hours: float, seed: int) -> Observations:
-    if symbol not in MODELS:
-        raise BadSetting(f"there is no synthetic market of {symbol}: {', '.join(MODELS)}")
-    return synthetic(SyntheticMarket(symbol, seed, OPENING_NS), hours)
-
-
-def _show(
-    console: Console, seen: Observations, source: str, values: dict[str, float], lines: list[Line]
-) -> None:
-    table = Table(
-        box=box.SIMPLE, title=f"{seen.symbol}, {source}: {seen.seconds:,.0f} s", title_justify="left"
-    )
-    table.add_column("statistic")
-    for name in ("value", "target", "passes"):
-        table.add_column(name, justify="right")
-    table.add_column("")
-    targets = {line.name: line for line in lines}
-    for name, value in values.items():
-        line = targets.get(name)
-        if line is None:
-            table.add_row(name, f"{value:.4g}", "", "", "")
+    if as_markdown and as_json:
+        raise BadSetting("--markdown and --json both want standard output: name one")
+    names = _symbols(files or [], [name.upper() for name in symbols or ()], is_synthetic)
+    console = console_for(as_json)
+    measured: list[Measured] = []
+    sources = len(names) * (bool(files) + (len(seeds or [1]) if is_synthetic else 0))
+    with Progress(console=console_for(True), transient=True) as progress:
+        task = progress.add_task("measuring", total=sources)
+        for symbol in names:
+            for each in _measured(symbol, files or [], (seeds or [1]) if is_synthetic else [], hours):
+                measured.append(each)
+                progress.advance(task)
+    for symbol in names:
+        columns = [each for each in measured if each.symbol == symbol]
+        if as_markdown:
+            print(markdown(columns))
             continue
-        target = "" if line.target is None else f"{line.target:.4g}"
-        span = f"at most {line.high:.4g}" if line.low is None else f"{line.low:.4g} to {line.high:.4g}"
-        table.add_row(name, f"{value:.4g}", target, span, "" if line.passes else "outside")
-    console.print(table)
-    console.print(f"{sum(line.passes for line in lines)} of {len(lines)} lines within their tolerance.")
+        console.print(table(columns))
+        for each in columns:
+            console.print(f"{each.source}: {each.passed} of {len(each.lines)} lines within their tolerance.")
+    if as_json:
+        told = [_told(each) for each in measured]
+        print_json(told[0] if len(told) == 1 else {"markets": told})
+
+
+def _symbols(files: list[Path], named: list[str], is_synthetic: bool) -> list[str]:
+    names = named or (list(scan(files)) if files else ["BTCUSDT"])
+    for name in names:
+        if is_synthetic and name not in MODELS:
+            raise BadSetting(f"there is no synthetic market of {name}: {', '.join(MODELS)}")
+    return list(dict.fromkeys(names))
+
+
+def _measured(symbol: str, files: list[Path], seeds: list[int], hours: float) -> Iterator[Measured]:
+    """One symbol's markets, in the order in which they are shown."""
+    if files:
+        yield measure(recorded(files, symbol), "recorded")
+    for seed in seeds:
+        yield measure(synthetic(SyntheticMarket(symbol, seed, OPENING_NS), hours), f"synthetic, seed {seed}")
+
+
+def _told(each: Measured) -> dict[str, Any]:
+    return {
+        "symbol": each.symbol,
+        "source": each.source,
+        "seconds": each.seconds,
+        "values": each.values,
+        "lines": {line.name: {**line._asdict(), "passes": line.passes} for line in each.lines},
+        "best_takers": {str(horizon): taker._asdict() for horizon, taker in each.best.items()},
+    }

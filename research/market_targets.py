@@ -63,6 +63,9 @@ LIMITS = {
     "r2_5s": 0.03,
     "r2_10s": 0.015,
     "r2_15s": 0.01,
+    "taker_net_bps_5s": 0.0,
+    "taker_net_bps_10s": 0.0,
+    "taker_net_bps_15s": 0.0,
 }
 
 

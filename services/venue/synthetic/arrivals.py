@@ -25,6 +25,8 @@ MARKED = 9  # the mark price in ticks
 CARRY = 10  # part of a look at a level that is owed
 OPENING = 11  # the reference at the start
 BOUND = 12  # the rate at which the candidate was drawn
+PREMIUM = 13  # of the mark over the index, a share of it
+PREMIUM_WINDOW, PREMIUM_SUM, PREMIUM_COUNT = 14, 15, 16  # the funding window, and its premiums so far
 
 SECOND = 1e9
 

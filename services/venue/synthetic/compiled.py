@@ -16,7 +16,18 @@ from numba import njit
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-KERNEL = ("arrivals", "compiled", "draws", "flow", "levels", "matching", "ours", "parameters", "state")
+KERNEL = (
+    "arrivals",
+    "compiled",
+    "draws",
+    "flow",
+    "levels",
+    "matching",
+    "ours",
+    "parameters",
+    "premium",
+    "state",
+)
 
 
 def _digest() -> tuple[str, int]:

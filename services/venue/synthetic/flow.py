@@ -45,14 +45,14 @@ from services.venue.synthetic.arrivals import (
 from services.venue.synthetic.compiled import compiled
 from services.venue.synthetic.draws import exp, exponential, lognormal, normal, uniform
 from services.venue.synthetic.levels import PARAMETERS, TABLES, background, follow
-from services.venue.synthetic.matching import BOOK, MASK, OUTPUT, add, publish, settle, take, trim, write
+from services.venue.synthetic.matching import BOOK, MASK, OUTPUT, add, publish, settle, take, trim
 from services.venue.synthetic.ours import expire_far
 from services.venue.synthetic.parameters import Parameters, Tables
+from services.venue.synthetic.premium import on_mark
 from services.venue.synthetic.state import (
     ASK,
     BID,
     LEVELS,
-    MARK,
     N_EVENTS,
     N_LEVELS,
     N_ROWS,
@@ -196,8 +196,7 @@ def on_second(book: Book, flow: Flow, out: Output, p: Parameters) -> None:
         if uniform(flow.seeds) < p.best_restless:
             retarget(flow, p, side)
     values[MARKED] += p.mark_decay * (middle(book) - values[MARKED])
-    index = values[MARKED] * (1.0 - p.basis)
-    write(out, MARK, flow.times[NOW], int(values[MARKED] * 1000.0), int(index * 1000.0), 0, 0, 0, 0)
+    on_mark(flow, out, p)
 
 
 @compiled(void(BOOK, FLOW, OUTPUT, PARAMETERS, TABLES))

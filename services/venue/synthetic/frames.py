@@ -9,12 +9,10 @@ from collections.abc import Iterator
 
 from services.venue.lines import Line
 from services.venue.synthetic.market import Block
+from services.venue.synthetic.premium import RATE, WINDOW_NS
 from services.venue.synthetic.state import DEPTH, MARK, TICKER, TRADE
 from services.venue.tape import Tape, Trade
-from shared.units import MS, SECOND, Scale, e9_text
-
-FUNDING_NS = 8 * 3600 * SECOND
-FUNDING_RATE = "0.00010000"
+from shared.units import MS, Scale, e9_text
 
 
 class Frames:
@@ -77,13 +75,13 @@ class Frames:
         return Trade(ms, ms, trade_id, self._price(price), self.scale.size_text(lots), side < 0)
 
     def _mark(self, row: list[int]) -> bytes:
-        _, now_ns, mark, index, *_ = row
+        _, now_ns, mark, index, rate, *_ = row
         tick = self.scale.tick_e9 // 1000
         price, settled = e9_text(mark * tick), e9_text(index * tick)
-        due_ms = (now_ns // FUNDING_NS + 1) * FUNDING_NS // MS
+        due_ms = (now_ns // WINDOW_NS + 1) * WINDOW_NS // MS
         return (
             f'{{"e":"markPriceUpdate","E":{now_ns // MS},"s":"{self.symbol}","p":"{price}","i":"{settled}",'
-            f'"P":"{price}","r":"{FUNDING_RATE}","T":{due_ms}}}'
+            f'"P":"{price}","r":"{rate / RATE:.8f}","T":{due_ms}}}'
         ).encode()
 
     def _rows(self, levels: list[tuple[int, int]]) -> str:

@@ -33,7 +33,7 @@ TICKER = 2  # u, bid, bid lots, ask, ask lots
 TRADE = 3  # id, price, lots, taker's side
 OWN_FILL = 4  # owner, price, lots, is_maker, lots left, trade id
 OWN_EXPIRED = 5  # owner, lots left: it met an order of ours
-MARK = 6  # mark price and index price in 1e-3 ticks
+MARK = 6  # mark price and index price in 1e-3 ticks, funding rate in 1e-8
 COLUMNS = 8
 # Places in `Output.counts`.
 N_EVENTS, N_LEVELS, N_ROWS = range(3)
@@ -109,7 +109,7 @@ def new_flow(name: str, seed: int, start_ns: int) -> Flow:
     start = hashlib.sha256(f"{name} {seed}".encode()).digest()[:8]
     return Flow(
         times=np.full(4, start_ns, np.int64),
-        values=np.zeros(13, np.float64),
+        values=np.zeros(17, np.float64),
         metaorders=np.zeros((SLOTS, 2), np.int64),
         ticker=np.zeros(4, np.int64),
         seeds=np.array([int.from_bytes(start, "little")], np.uint64),
