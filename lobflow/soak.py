@@ -97,6 +97,7 @@ def soak(
         options = Options(venue, folder, free_port(), chosen, improve)
 
         def say(who: str, what: str, level: str) -> None:
+            """Show what matters of the logs."""
             if who in ("up", "soak") or level in ("warning", "error", "critical"):
                 console.print(f"{who:>9} | {what}", markup=False, highlight=False, soft_wrap=True)
 
