@@ -83,7 +83,9 @@ def soak(
         bool, typer.Option(help="Kill -9 each service once, in the last third of the time.")
     ] = True,
     symbols: Annotated[str, typer.Option(help="Separated by commas.")] = "BTCUSDT",
-    seed: Annotated[int, typer.Option(help="Of the synthetic market.", min=0)] = 1,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the synthetic market; default LOBFLOW_VENUE_SEED, else 10.", min=0)
+    ] = None,
     improve: Annotated[bool, typer.Option(help="Fit the further model as well, as `up` does.")] = True,
     state: Annotated[Path | None, typer.Option(help="Where to keep everything; default: nowhere.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
@@ -93,7 +95,7 @@ def soak(
     with tempfile.TemporaryDirectory(prefix="lobflow-soak-") as temporary:
         folder = StateFolder(state or Path(temporary))
         chosen = load(symbols=symbols)
-        venue = venues.synthetic(chosen.symbols, seed, folder.venue)
+        venue = venues.synthetic(chosen.symbols, chosen.venue_seed if seed is None else seed, folder.venue)
         options = Options(venue, folder, free_port(), chosen, improve)
 
         def say(who: str, what: str, level: str) -> None:

@@ -44,7 +44,9 @@ def up(
     symbols: Annotated[str | None, typer.Option(help="Symbols, with commas between.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of REST; default 8000.", min=1, max=65535)] = None,
     state: State = STATE,
-    seed: Annotated[int, typer.Option(help="Of the synthetic market.", min=0)] = 1,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the synthetic market; default LOBFLOW_VENUE_SEED, else 10.", min=0)
+    ] = None,
     improve: Annotated[
         bool, typer.Option(help="Fit a better first model in the background, once per state folder.")
     ] = True,
@@ -53,7 +55,7 @@ def up(
     own = load(**({"symbols": symbols} if symbols is not None else {}))
     folder = StateFolder(state)
     wanted = own.symbols if symbols is not None else None
-    chosen = _venue(venue, tuple(files or ()), wanted, own, folder, seed)
+    chosen = _venue(venue, tuple(files or ()), wanted, own, folder, own.venue_seed if seed is None else seed)
     options = Options(
         venue=chosen,
         state=folder,

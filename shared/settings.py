@@ -63,7 +63,9 @@ class Settings(BaseSettings):
     # The local venue
     venue_port: int = Field(8080, ge=0, le=65535)
     venue_files: Annotated[tuple[Path, ...], NoDecode] = ()  # recordings; none: a synthetic market
-    venue_seed: int = Field(1, ge=0, lt=1 << 63, description="of the synthetic market")
+    venue_seed: int = Field(
+        10, ge=0, lt=1 << 63, description="of the synthetic market; this one moves in its first minute"
+    )
     venue_state_dir: Path | None = Field(
         None, description="where the venue keeps a synthetic market and the account; unset: nowhere"
     )
