@@ -1,6 +1,7 @@
 """All settings, from the environment (`LOBFLOW_...`) or a `.env` file; nothing else reads the environment.
 
-Each has a default that works on one machine against the local venue. A wrong one ends the process with one
+`LOBFLOW_SECRETS_DIR` may name a folder with a file per setting, named like its variable, for what must not
+stand in an environment; variables win over files. Each has a default that works on one machine against the local venue. A wrong one ends the process with one
 line that names it.
 """
 
@@ -21,6 +22,7 @@ from shared.errors import BadSetting, LobflowError
 from shared.streams import check_run_id, check_symbol
 
 NO_DOTENV = "LOBFLOW_NO_DOTENV"  # set for processes that we start: all their settings come from us
+SECRETS_DIR = "LOBFLOW_SECRETS_DIR"
 MAINNET_TRADING_HOSTS = ("fapi.binance.com", "fstream.binance.com", "ws-fapi.binance.com")
 
 
@@ -147,8 +149,11 @@ def _checked(check: Callable[[str], str], value: str) -> str:
 def load(**overrides: object) -> Settings:
     """Settings from the environment. Raises BadSetting with one line that names each wrong one."""
     dotenv = None if os.environ.get(NO_DOTENV) else ".env"
+    secrets = os.environ.get(SECRETS_DIR)
+    if secrets is not None and not os.path.isdir(secrets):
+        raise BadSetting(f"{SECRETS_DIR}: there is no folder {secrets!r}")
     try:
-        return Settings(_env_file=dotenv, **overrides)  # type: ignore[call-arg,arg-type]
+        return Settings(_env_file=dotenv, _secrets_dir=secrets, **overrides)  # type: ignore[call-arg,arg-type]
     except ValidationError as error:
         parts = []
         for row in error.errors(include_url=False):

@@ -11,6 +11,7 @@ from services.monitor.core import MonitorCore
 from services.monitor.money import from_e9, from_half_e18
 from services.monitor.scores import share
 from shared.messages import Health
+from shared.units import SECOND
 
 
 class CoreMetrics(Collector):
@@ -73,9 +74,13 @@ class CoreMetrics(Collector):
             "lobflow_service_seen_seconds", "Time of its newest health entry", labels=labels
         )
         memory = GaugeMetricFamily("lobflow_service_resident_bytes", "As it says itself", labels=labels)
+        lag = GaugeMetricFamily(
+            "lobflow_service_lag_seconds", "Its input's age when handled, as it says itself", labels=labels
+        )
         for _, health in sorted(self.health.items()):
             names = [health.service, health.instance]
             ready.add_metric(names, float(health.state == "ready"))
-            seen.add_metric(names, health.at_ns / 1e9)
+            seen.add_metric(names, health.at_ns / SECOND)
             memory.add_metric(names, health.rss_bytes)
-        yield from (ready, seen, memory)
+            lag.add_metric(names, health.lag_ns / SECOND)
+        yield from (ready, seen, memory, lag)
