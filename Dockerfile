@@ -33,4 +33,3 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --
 COPY --chmod=0755 deploy/ready /usr/local/bin/ready
 
 USER lobflow
-HEALTHCHECK --interval=3s --timeout=3s --start-period=60s --retries=3 CMD ["ready"]

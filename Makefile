@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 SOURCES := shared services research lobflow bench tests
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up down check test soak bench lock clean
+.PHONY: help venv up down check test test-compose soak bench lock clean
 
 help: ## list the verbs
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 venv: $(VENV)/.dev $(VENV)/.kernels ## install everything into .venv from the hashed lock
 
@@ -49,7 +49,10 @@ check: venv ## format, lint, strict types, unit, property and golden tests
 
 test: check ## everything: `make check`, then integration and end-to-end tests
 	$(BIN)/pytest -q -m slow tests/unit tests/property tests/conformance tests/golden || [ $$? -eq 5 ]
-	$(BIN)/pytest -q tests/integration tests/e2e
+	$(BIN)/pytest -q -m "not compose" tests/integration tests/e2e
+
+test-compose: venv ## `docker compose up` on a real engine; skips where there is none
+	$(BIN)/pytest -q -m compose tests/e2e
 
 soak: venv ## an hour of the whole system with drills (MINUTES=): memory, gaps, PnL
 	$(BIN)/lobflow soak --minutes $(or $(MINUTES),60)

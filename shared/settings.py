@@ -1,7 +1,9 @@
 """All settings, from the environment (`LOBFLOW_...`) or a `.env` file; nothing else reads the environment.
 
 `LOBFLOW_SECRETS_DIR` may name a folder with a file per setting, named like its variable, for what must not
-stand in an environment; variables win over files. Each has a default that works on one machine against the local venue. A wrong one ends the process with one
+stand in an environment; variables win over files.
+
+Each has a default that works on one machine against the local venue. A wrong one ends the process with one
 line that names it.
 """
 

@@ -65,6 +65,13 @@ class Telemetry:
         self.stamps = Stamps(stamps) if stamps else None
         self.registry = CollectorRegistry()
         self.registry.register(self)
+        self.count_from_zero("parked", "redis_losses")
+
+    def count_from_zero(self, *names: str) -> None:
+        """Show counters before they first count: one that appears at 1 shows Prometheus no increase, and what
+        is to alarm at its first would not."""
+        for name in names:
+            self.counters[name] += 0
 
     def collect(self) -> Iterator[Metric]:
         """For prometheus-client: counters, memory and readiness as they stand."""

@@ -36,6 +36,7 @@ async def resume(context: Context, link: Link) -> dict[str, Resume]:
 async def body(context: Context) -> None:
     """Wire the collector and run it until stopped."""
     settings = context.settings
+    context.telemetry.count_from_zero("gaps", "crossed", "bbo_checked", "bbo_agree")
     link = await context.link()
     lease = Lease(context, await context.link())
     await lease.take()

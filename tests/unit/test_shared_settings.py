@@ -59,3 +59,19 @@ def test_secrets_do_not_show() -> None:
     settings = Settings(_env_file=None, api_secret="hidden")  # type: ignore[call-arg,arg-type]
     assert "hidden" not in repr(settings)
     assert settings.config_hash() == Settings(_env_file=None).config_hash()  # type: ignore[call-arg]
+
+
+def test_secrets_come_from_files_and_variables_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "LOBFLOW_API_SECRET").write_text("from a file\n")
+    (tmp_path / "LOBFLOW_API_KEY").write_text("from a file")
+    monkeypatch.setenv("LOBFLOW_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("LOBFLOW_API_KEY", "from the environment")
+    settings = load()
+    assert settings.api_secret.get_secret_value() == "from a file"
+    assert settings.api_key.get_secret_value() == "from the environment"
+
+
+def test_a_missing_folder_of_secrets_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOBFLOW_SECRETS_DIR", str(tmp_path / "none"))
+    with pytest.raises(BadSetting, match="LOBFLOW_SECRETS_DIR: there is no folder"):
+        load()
