@@ -1,8 +1,8 @@
 """Users of a shared Redis: each service may write its own streams only. `python -m lobflow.redis_users`.
 
 Writes an ACL file for `redis-server --aclfile` (digests of passwords, no passwords) and, for each service, a
-folder with the file `LOBFLOW_REDIS_URL`, for `LOBFLOW_SECRETS_DIR`. Passwords are drawn once and then kept, so
-it may run before every start. Needs Redis 7 for its permissions by key.
+folder with the file `LOBFLOW_REDIS_URL`, for `LOBFLOW_SECRETS_DIR`. Passwords are drawn once and then kept,
+so it may run before every start. Needs Redis 7 for its permissions by key.
 """
 
 from __future__ import annotations
