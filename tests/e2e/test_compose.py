@@ -23,14 +23,14 @@ import pytest
 from lobflow.replay import free_port
 from shared.streams import Stream
 
-pytestmark = [pytest.mark.compose, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/__main__.py"))
 LASTING = {*SERVICES, "redis", "prometheus", "grafana"}
 ONCE = {"redis-users", "first-model"}
-DEADLINE_SECONDS = 120.0
+DEADLINE_SECONDS = 240.0
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 WRITE_EVERY_STREAM = """
@@ -82,7 +82,7 @@ class Stack:
             pytest.fail(f"docker {' '.join(words)} ended with {done.returncode}: {said}")
         return done.stdout + ("" if check else done.stderr)
 
-    def compose(self, *words: str, check: bool = True, seconds: float = 300.0) -> str:
+    def compose(self, *words: str, check: bool = True, seconds: float = 600.0) -> str:
         """The same of `docker compose`."""
         return self.docker("compose", "--ansi", "never", *words, check=check, seconds=seconds)
 
