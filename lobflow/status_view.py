@@ -31,7 +31,7 @@ def line(seen: SystemStatus) -> str:
 
 def panel(seen: SystemStatus, title: str) -> RenderableType:
     """Two tables and the money."""
-    services = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    services = Table(box=box.SIMPLE_HEAD)
     for name in ("service", "state", "lag", "restarts", "memory", ""):
         services.add_column(name, justify="right" if name in ("lag", "restarts", "memory") else "left")
     for row in seen.services:
@@ -43,7 +43,7 @@ def panel(seen: SystemStatus, title: str) -> RenderableType:
             f"{row.rss_mb:.0f} MB",
             Text(row.detail, "dim", overflow="ellipsis", no_wrap=True),
         )
-    parts: list[RenderableType] = [services]
+    parts: list[RenderableType] = [Text(title, "bold"), services]
     parts += [Text(symbol_text(row, seen)) for row in _symbols(seen)]
     if seen.answers:
         parts.append(Text(money(seen.answers), "bold"))
