@@ -212,6 +212,7 @@ class Soak:
                 for other in others:
 
                     async def is_ready(other: str = other) -> bool:
+                        """Whether it wrote since that it is ready."""
                         report = await health(link, self._run_id, other)
                         return report is not None and report.at_ns > killed_ns and report.state == "ready"
 
@@ -232,12 +233,14 @@ class Soak:
                 answer.raise_for_status()
 
             async def is_flat() -> bool:
+                """Whether nothing is held."""
                 async with session.get(f"{system.monitor_url}/api/v1/positions") as answer:
                     return all(Decimal(row["size"]) == 0 for row in await answer.json())
 
             await _until(is_flat, "flat positions")
 
             async def agrees() -> bool:
+                """Whether both say the same of PnL."""
                 async with session.get(self._status_url()) as answer:
                     found.venue_net_pnl = (await answer.json())["net_pnl"]
                 async with session.get(f"{system.monitor_url}/api/v1/pnl") as answer:
