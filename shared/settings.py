@@ -14,18 +14,18 @@ import os
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import BadSetting, LobflowError
 from shared.streams import check_run_id, check_symbol
+from shared.venues import MAINNET_TRADING_HOSTS, PRESETS
 
 NO_DOTENV = "LOBFLOW_NO_DOTENV"  # set for processes that we start: all their settings come from us
 SECRETS_DIR = "LOBFLOW_SECRETS_DIR"
-MAINNET_TRADING_HOSTS = ("fapi.binance.com", "fstream.binance.com", "ws-fapi.binance.com")
 
 
 class Settings(BaseSettings):
@@ -50,15 +50,36 @@ class Settings(BaseSettings):
     symbols: Annotated[tuple[str, ...], NoDecode] = ("BTCUSDT",)
     lockstep: bool = Field(False, description="replay: follow the venue's recorded order and pace")
 
-    # Venue: where data comes from and where orders go, chosen separately
-    data_rest_url: str = "http://127.0.0.1:8080"
-    data_public_url: str = "ws://127.0.0.1:8080/public"
-    data_market_url: str = "ws://127.0.0.1:8080/market"
-    trade_rest_url: str = "http://127.0.0.1:8080"
-    trade_private_url: str = "ws://127.0.0.1:8080/private"
+    # Venue: where data comes from and where orders go, chosen separately. A URL that is set wins.
+    data_venue: Literal["local", "demo", "production"] = "local"
+    trade_venue: Literal["local", "demo", "production"] = "local"
+    data_rest_url: str = ""
+    data_public_url: str = ""
+    data_market_url: str = ""
+    trade_rest_url: str = ""
+    trade_private_url: str = ""
     api_key: SecretStr = SecretStr("local-key")
     api_secret: SecretStr = SecretStr("local-secret")
     recv_window_ms: int = Field(5000, ge=1, le=60000)
+
+    # Collector
+    first_frame_seconds: float = Field(20.0, gt=0, description="each stream must have sent a frame by then")
+    silent_seconds: float = Field(3.0, gt=0, description="the shortest silence of a stream that is a failure")
+    socket_seconds: float = Field(
+        82_800.0, gt=0, description="a socket is renewed at this age: 23 of its 24 h"
+    )
+    overlap_seconds: float = Field(
+        10.0, gt=0, description="how long old and new socket run side by side at most"
+    )
+    socket_streams: int = Field(200, ge=2, le=1024, description="streams on one socket at most")
+    snapshot_weight: int = Field(
+        1000, ge=20, description="request weight a minute for snapshots, all symbols"
+    )
+    raw_dir: Path | None = Field(None, description="archive raw frames here; unset: no archive")
+    raw_file_seconds: float = Field(3600.0, gt=0, description="an archive file is closed after this time")
+    raw_file_mb: float = Field(
+        256.0, gt=0, description="an archive file is closed at this size, uncompressed"
+    )
 
     # The local venue
     venue_port: int = Field(8080, ge=0, le=65535)
@@ -134,6 +155,30 @@ class Settings(BaseSettings):
                 f"{host} trades real money; lobflow trades on the local venue and demo trading only"
             )
         return value
+
+    @field_validator("trade_venue")
+    @classmethod
+    def _no_trading_on_production(cls, value: str) -> str:
+        if value == "production":
+            raise ValueError(
+                "production trades real money; lobflow trades on the local venue and demo trading only"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _fill_urls(self) -> Self:
+        data, trade = PRESETS[self.data_venue], PRESETS[self.trade_venue]
+        presets = {
+            "data_rest_url": data.rest,
+            "data_public_url": data.public,
+            "data_market_url": data.market,
+            "trade_rest_url": trade.rest,
+            "trade_private_url": trade.private,
+        }
+        for name, url in presets.items():
+            if not getattr(self, name):
+                object.__setattr__(self, name, url)  # frozen for everybody else
+        return self
 
     def config_hash(self) -> str:
         """A short hash of all settings but secrets, for health entries."""

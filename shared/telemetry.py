@@ -61,6 +61,8 @@ class Telemetry:
     def __init__(self, service: str, stamps: Path | None = None) -> None:
         self.service = service
         self.counters: defaultdict[str, int] = defaultdict(int)  # totals, by name
+        self.labeled: defaultdict[tuple[str, str, str], int] = defaultdict(int)  # (name, label, its value)
+        self.gauges: dict[str, float] = {}  # values that rise and fall, by name
         self.not_ready: dict[str, str] = {"start": "starting"}  # what stands against readiness, and why
         self.stamps = Stamps(stamps) if stamps else None
         self.registry = CollectorRegistry()
@@ -79,7 +81,15 @@ class Telemetry:
             family = CounterMetricFamily(f"lobflow_{name}", name.replace("_", " "), labels=["service"])
             family.add_metric([self.service], value)
             yield family
-        gauges = {"resident_bytes": rss_bytes(), "ready": float(not self.not_ready)}
+        families: dict[tuple[str, str], CounterMetricFamily] = {}
+        for (name, label, which), value in sorted(self.labeled.items()):
+            if (name, label) not in families:
+                families[name, label] = CounterMetricFamily(
+                    f"lobflow_{name}", name.replace("_", " "), labels=["service", label]
+                )
+            families[name, label].add_metric([self.service, which], value)
+        yield from families.values()
+        gauges = {"resident_bytes": rss_bytes(), "ready": float(not self.not_ready), **self.gauges}
         for name, number in sorted(gauges.items()):
             gauge = GaugeMetricFamily(f"lobflow_{name}", name.replace("_", " "), labels=["service"])
             gauge.add_metric([self.service], number)

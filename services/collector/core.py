@@ -5,7 +5,7 @@ A frame that cannot be used raises BadFrame and changes nothing; if it was a dif
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
 
 from services.collector.facts import convert
 from services.collector.feed import Feed, Output, Resume
@@ -63,13 +63,25 @@ class CollectorCore:
                 out += feed.advance(now_ns)
         return out
 
-    def lost(self, recv_ns: int, what: str, reason: str) -> list[Output]:
-        """A socket was lost: `what` is `book` or `tape`."""
+    def lost(
+        self, recv_ns: int, what: str, reason: str, symbols: Collection[str] | None = None
+    ) -> list[Output]:
+        """A socket was lost: `what` is `book` or `tape`, of `symbols` (None: of all)."""
         out: list[Output] = []
         if self._is_started:
             for feed in self.feeds.values():
-                out += (feed.lost_book if what == "book" else feed.lost_tape)(recv_ns, reason)
+                if symbols is None or feed.symbol in symbols:
+                    out += feed.advance(recv_ns - 1)
+                    out += (feed.lost_book if what == "book" else feed.lost_tape)(recv_ns, reason)
         return out
+
+    def stale(self, recv_ns: int, symbol: str, kind: str, reason: str) -> list[Output]:
+        """A stream that should send is silent; see `Feed.stale`."""
+        return self.feeds[symbol].stale(recv_ns, kind, reason) if self._is_started else []
+
+    def begin(self, recv_ns: int) -> list[Output]:
+        """Let time begin, where a frame of another symbol has begun it (a recording of one symbol knows)."""
+        return self._started(recv_ns)
 
     def _started(self, recv_ns: int) -> list[Output]:
         """With the first frame of any symbol the time of all begins, so that no stream stands still."""

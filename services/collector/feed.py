@@ -19,6 +19,7 @@ TIERS = 20
 HEARTBEAT_NS = 100 * MS
 MAX_HEARTBEATS = 600  # after a jump of the clock (a suspended laptop) only the last minute is filled in
 SNAPSHOT_PAUSE_NS = SECOND  # between a failed snapshot and the next try
+REORDERED_NS = 10 * SECOND  # a mark price this much older than the last is late; more, and the clock was set
 CLOCK_BEHIND_NS = 5 * SECOND  # a stream that ends this far in our future belongs to another clock
 TICKERS_KEPT = 512
 
@@ -66,6 +67,8 @@ class Feed:
         self.last_ns = resume.recv_ns if resume else 0  # `recv_ns` of the last entry
         self._ms, self._n = (resume.ms, resume.n) if resume else (0, -1)  # id of the last entry
         self._agg_id: int | None = None  # of the last aggTrade
+        self._mark_ns = 0  # event time of the last mark price
+        self._stale: set[str] = set()  # inputs that are silent: a kind of stream, or `tape` while it is lost
         self._is_waiting = False  # a snapshot was asked for and has not come
         self._retry_ns = 0  # no snapshot is asked for before this time
         self._tickers: OrderedDict[int, Best] = OrderedDict()  # by `u`, newest last
@@ -102,7 +105,7 @@ class Feed:
         elif isinstance(fact, Trade):
             out += self._trade(recv_ns, fact)
         else:
-            out.append(self._mark(recv_ns, fact))
+            out += self._mark(recv_ns, fact)
         return out
 
     def snapshot(self, recv_ns: int, last_id: int, bids: list[Level], asks: list[Level]) -> list[Output]:
@@ -138,9 +141,25 @@ class Feed:
         return self._gap(recv_ns, reason) if was_live else []
 
     def lost_tape(self, recv_ns: int, reason: str) -> list[Output]:
-        """The tape's socket was lost: trades may be missing."""
+        """The tape's socket was lost: trades are missing until it sends again."""
         self._agg_id = None
-        return self._tape_gap(recv_ns, reason)
+        self._mark_ns = 0
+        self._stale = self._stale - {"aggTrade", "markPrice"} | {"tape"}
+        return self._gap(recv_ns, reason)
+
+    def stale(self, recv_ns: int, kind: str, reason: str) -> list[Output]:
+        """Stream `kind` (`depth`, `aggTrade` or `markPrice`) is silent although it should not be. No `Lob`
+        follows until it sends again; a book begins anew, from a snapshot."""
+        out = self.advance(recv_ns - 1)
+        if kind in self._stale or (kind != "depth" and "tape" in self._stale):
+            return out
+        if kind == "depth":
+            self.sync.reset()
+            self._is_waiting = False
+        self._stale.add(kind)
+        self.counts["stale"] += 1
+        self.epoch += 1
+        return [*out, self._status(recv_ns, "stale", reason)]
 
     def _depth(self, recv_ns: int, diff: Diff) -> list[Output]:
         before = self.sync.last
@@ -165,10 +184,19 @@ class Feed:
         return [WantSnapshot(self.symbol)]
 
     def _whole(self, recv_ns: int) -> list[Output]:
-        return [
-            self._status(recv_ns, "live", f"book whole at u {self.sync.last}"),
-            *self._publish_book(recv_ns),
-        ]
+        self._stale.discard("depth")
+        return self._live(recv_ns, f"book whole at u {self.sync.last}") + self._publish_book(recv_ns)
+
+    def _live(self, recv_ns: int, reason: str) -> list[Output]:
+        """`live`, if the book is whole and no input is silent."""
+        return [] if self._stale or not self.sync.is_live else [self._status(recv_ns, "live", reason)]
+
+    def _heard(self, recv_ns: int, kind: str) -> list[Output]:
+        """The tape has sent a frame of `kind`: what was waited for is there."""
+        if not self._stale & {"tape", kind}:
+            return []
+        self._stale -= {"tape", kind}
+        return self._live(recv_ns, f"{kind} flows again")
 
     def _publish_book(self, recv_ns: int) -> list[Output]:
         book = self.sync.book
@@ -178,6 +206,8 @@ class Feed:
             self.epoch += 1
             return [self._status(recv_ns, "crossed", f"best bid at or above best ask at u {self.sync.last}")]
         self._compare("bbo")
+        if self._stale:
+            return []
         if book.best_bid is None or book.best_ask is None:
             self.counts["one_sided"] += 1
             return []
@@ -221,7 +251,11 @@ class Feed:
             return []
         out: list[Output] = []
         if self._agg_id is not None and trade.agg_id != self._agg_id + 1:
-            out += self._tape_gap(recv_ns, f"aggTrade: id {trade.agg_id} after {self._agg_id}")
+            out += self._gap(recv_ns, f"aggTrade: id {trade.agg_id} after {self._agg_id}")
+            self._stale -= {"tape", "aggTrade"}
+            out += self._live(recv_ns, "book whole, tape resumed")
+        else:
+            out += self._heard(recv_ns, "aggTrade")
         self._agg_id = trade.agg_id
         if trade.price_ticks == 0 or trade.size_lots == 0:
             self.counts["agg_trade_zero"] += 1  # the venue does send them; they are no trade
@@ -243,7 +277,12 @@ class Feed:
         )
         return [*out, Out(self.symbol, entry_id, message)]
 
-    def _mark(self, recv_ns: int, mark: Mark) -> Out:
+    def _mark(self, recv_ns: int, mark: Mark) -> list[Output]:
+        if 0 <= self._mark_ns - mark.exchange_ns < REORDERED_NS:
+            self.counts["mark_price_old"] += 1  # sent twice, or overtaken by a later one
+            return []
+        self._mark_ns = mark.exchange_ns
+        out = self._heard(recv_ns, "markPrice")
         recv_ns, entry_id = self._stamp(recv_ns)
         message = MarkPrice(
             seq=self._next_seq(),
@@ -255,18 +294,12 @@ class Feed:
             funding_rate_e9=mark.funding_rate_e9,
             next_funding_ns=mark.next_funding_ns,
         )
-        return Out(self.symbol, entry_id, message)
+        return [*out, Out(self.symbol, entry_id, message)]
 
     def _gap(self, recv_ns: int, reason: str) -> list[Output]:
         self.counts["gaps"] += 1
         self.epoch += 1
         return [self._status(recv_ns, "gap", reason)]
-
-    def _tape_gap(self, recv_ns: int, reason: str) -> list[Output]:
-        out = self._gap(recv_ns, reason)
-        if self.sync.is_live:  # the book is whole all the same; windows begin anew from here
-            out.append(self._status(recv_ns, "live", "book whole, tape resumed"))
-        return out
 
     def _status(self, recv_ns: int, state: str, reason: str) -> Out:
         recv_ns, entry_id = self._stamp(recv_ns)

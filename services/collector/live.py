@@ -5,103 +5,181 @@ from __future__ import annotations
 import asyncio
 import time
 
+from services.collector.boot import Boot
+from services.collector.clock import Clock
 from services.collector.core import CollectorCore
 from services.collector.envelope import open_envelope
-from services.collector.feed import HEARTBEAT_NS
+from services.collector.feed import HEARTBEAT_NS, Output
+from services.collector.journal import Journal
 from services.collector.publisher import Publisher
-from services.collector.sockets import STREAMS, listen, routes
+from services.collector.routes import Route, kind_of, routes, symbol_of
+from services.collector.skew import Skew
+from services.collector.sockets import Channel
 from services.collector.venue import VenueRest
+from services.collector.vigil import Vigil
+from services.collector.watch import Watch
 from shared.bus import Link
 from shared.errors import BadFrame, VenueError
 from shared.runner import Context, gather, sleep_unless
+from shared.units import SECOND
+from shared.venues import PRESETS
 
-EXPECTED = ("depth", "bookTicker", "aggTrade")  # a recording need not hold the mark price
+SNAPSHOTS_AT_ONCE = 4
+SHUTDOWN = b'"serverShutdown"'  # the venue says so before it closes a socket
+PUBLISHED_KINDS = ("depth", "aggTrade", "markPrice")  # book tickers only check the book
 
 
 class Live:
     """Sockets, snapshots and the clock, each in a task; all meet in the core, which never waits."""
 
-    def __init__(self, context: Context, core: CollectorCore, rest: VenueRest, link: Link) -> None:
+    def __init__(
+        self, context: Context, core: CollectorCore, rest: VenueRest, link: Link, journal: Journal
+    ) -> None:
+        settings = context.settings
         self._context = context
         self._core = core
         self._rest = rest
+        self._journal = journal
         self._publisher = Publisher(context, link, self._want)
-        self._clock_ns = 0  # the last stamp given
-        self._silent: set[str] = set()  # streams of which no frame has come since their socket was opened
+        self._clock = Clock()
+        self._is_begun = False
         self._snapshots: asyncio.Queue[str | None] = asyncio.Queue()
         self._bad: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
+        self._routes = routes(
+            settings.data_public_url, settings.data_market_url, settings.symbols, settings.socket_streams
+        )
+        self._channels = {
+            route.name: Channel(
+                route,
+                self,
+                context.stop,
+                context.log,
+                settings.socket_seconds + 30 * number,  # not all at once
+                settings.overlap_seconds,
+            )
+            for number, route in enumerate(self._routes)
+        }
+        demanded = PRESETS[settings.data_venue].demanded
+        streams = [stream for route in self._routes for stream in route.streams]
+        self._watch = Watch(streams, int(settings.silent_seconds * SECOND))
+        self._boot = Boot(self._routes, demanded, settings.first_frame_seconds, time.monotonic_ns())
+        self._vigil = Vigil(context, self._boot, self._watch, rest, self._silent)
 
     async def run(self) -> None:
         """Until stopped."""
-        settings = self._context.settings
-        sockets = routes(settings.data_public_url, settings.data_market_url, settings.symbols)
-        self._silent = {f"{symbol.lower()}@{kind}" for symbol in settings.symbols for kind in EXPECTED}
-        self._say_silent()
-        stop, log = self._context.stop, self._context.log
         await gather(
             [
-                *(listen(route, stop, log, self._message, self._lost) for route in sockets),
+                *(channel.run() for channel in self._channels.values()),
+                *(self._fetch() for _ in range(SNAPSHOTS_AT_ONCE)),
                 self._publisher.run(),
-                self._fetch(),
                 self._park(),
                 self._tick(),
+                self._vigil.run(),
+                Skew(self._context, self._rest).run(),
             ]
         )
         await self._publisher.flush()
 
-    def _now_ns(self) -> int:
-        self._clock_ns = max(self._clock_ns, time.time_ns())
-        return self._clock_ns
+    # --- what sockets tell ----------------------------------------------------------------------------------
 
-    def _message(self, what: str, message: bytes) -> bool:
+    def message(self, route: Route, message: bytes) -> bool:
+        """A message came: stamp it and let the core handle it."""
         received_ns = time.monotonic_ns()
         try:
             envelope = open_envelope(message)
-            if envelope.stream is None:
-                return False  # the answer to a request of ours
-            outputs = self._core.frame(self._now_ns(), envelope.stream, bytes(envelope.data))
+            stream = envelope.stream
+            if stream is None or "@" not in stream:
+                self._other(route, message)
+                return False
+            now_ns = self._begin()
+            outputs = self._core.frame(now_ns, stream, bytes(envelope.data))
         except BadFrame as error:
-            self._bad.put_nowait((f"{what} socket: {error}", message))
+            self._bad.put_nowait((f"{route.name} socket: {error}", message))
             return False
-        if self._silent:
-            symbol, _, kind = envelope.stream.partition("@")
-            self._silent.discard(f"{symbol}@{kind.partition('@')[0]}")
-            self._say_silent()
+        self._watch.seen(stream, received_ns)
+        if self._boot.waiting:
+            self._boot.heard(stream)
+        self._journal.frame(symbol_of(stream), now_ns, outputs, message)
         self._publisher.take(outputs, received_ns)
         return bool(outputs)
 
-    def _lost(self, what: str, reason: str) -> None:
-        kinds = STREAMS[what]
-        self._silent |= {
-            f"{symbol.lower()}@{kind.partition('@')[0]}"
-            for symbol in self._context.settings.symbols
-            for kind in kinds
-            if kind.partition("@")[0] in EXPECTED
-        }
-        self._say_silent()
-        self._publisher.take(self._core.lost(self._now_ns(), what, reason))
+    def opened(self, route: Route) -> None:
+        """A connection of `route` is open."""
+        now_ns = time.monotonic_ns()
+        self._context.telemetry.labeled["sockets_opened", "socket", route.name] += 1
+        self._boot.opened(route, now_ns)
+        self._watch.opened(route.streams, now_ns)
+        self._vigil.is_down.pop(route.name, None)
 
-    def _say_silent(self) -> None:
-        """Ready means that every stream has sent a frame: an acknowledged subscription proves nothing."""
-        if self._silent:
-            self._context.telemetry.not_ready["feed"] = f"no frame yet of {', '.join(sorted(self._silent))}"
-        else:
-            self._context.telemetry.not_ready.pop("feed", None)
+    def lost(self, route: Route, reason: str) -> None:
+        """The connection of `route` is gone."""
+        self._context.telemetry.labeled["sockets_lost", "socket", route.name] += 1
+        self._watch.closed(route.streams)
+        self._vigil.is_down[route.name] = reason
+        now_ns = self._clock.now_ns()
+        outputs = self._core.lost(now_ns, route.what, reason, route.symbols)
+        self._journal.lost(route, now_ns, reason, outputs)
+        self._publisher.take(outputs)
+
+    def renewed(self, route: Route, duplicates: int) -> None:
+        """A new connection of `route` took over without a gap."""
+        self._context.telemetry.labeled["sockets_renewed", "socket", route.name] += 1
+        self._context.telemetry.counters["frames_twice"] += duplicates
+
+    def _other(self, route: Route, message: bytes) -> None:
+        """What is no frame of a stream: the answer to a request of ours, or the venue's farewell."""
+        if SHUTDOWN in message:
+            self._context.telemetry.counters["server_shutdowns"] += 1
+            self._channels[route.name].renew("serverShutdown")
+        elif b'"code"' in message or b'"error"' in message:
+            self._context.telemetry.counters["subscriptions_refused"] += 1
+            self._context.log.error(
+                "%s socket: the venue refused: %s", route.name, message[:200].decode(errors="replace")
+            )
+
+    def _begin(self) -> int:
+        """The time now; with the first frame of any symbol the time of all begins."""
+        now_ns = self._clock.now_ns()
+        if not self._is_begun:
+            self._is_begun = True
+            outputs = self._core.begin(now_ns)
+            self._journal.begin(now_ns)
+            self._publisher.take(outputs)
+        return now_ns
+
+    def _silent(self, stream: str, reason: str) -> None:
+        """`stream` is silent although it should not be: say so, and replace its connection."""
+        kind, symbol = kind_of(stream), symbol_of(stream)
+        self._context.telemetry.labeled["stale", "stream", stream] += 1
+        if kind in PUBLISHED_KINDS:
+            now_ns = self._clock.now_ns()
+            outputs = self._core.stale(now_ns, symbol, kind, reason)
+            self._journal.stale(symbol, now_ns, kind, reason, outputs)
+            self._publisher.take(outputs)
+        for route in self._routes:
+            if stream in route.streams:
+                self._channels[route.name].renew(reason, [stream])
+
+    # --- snapshots, parking, time ---------------------------------------------------------------------------
 
     def _want(self, symbol: str) -> None:
         self._snapshots.put_nowait(symbol)
 
     async def _fetch(self) -> None:
         while (symbol := await self._snapshots.get()) is not None:
+            outputs: list[Output]
             try:
                 snapshot = await self._rest.snapshot(symbol, None)
-                outputs = self._core.snapshot(self._now_ns(), symbol, snapshot.body)
+                now_ns = self._clock.now_ns()
+                outputs = self._core.snapshot(now_ns, symbol, snapshot.body)
             except VenueError as error:
                 self._context.log.warning("%s", error)
-                outputs = self._core.snapshot_failed(self._now_ns(), symbol)
+                outputs = self._core.snapshot_failed(self._clock.now_ns(), symbol)
             except BadFrame as error:
                 self._bad.put_nowait((f"snapshot of {symbol}: {error}", snapshot.body))
                 continue
+            else:
+                self._journal.frame(symbol, now_ns, outputs, snapshot.body)
             self._publisher.take(outputs)
 
     async def _park(self) -> None:
@@ -109,10 +187,16 @@ class Live:
             await self._context.park(*bad)
 
     async def _tick(self) -> None:
+        counters = self._context.telemetry.counters
         while not self._context.stop.is_set():
             await sleep_unless(self._context.stop, HEARTBEAT_NS / 4e9)
-            self._publisher.take(self._core.tick(self._now_ns()))
+            outputs = self._core.tick(self._clock.now_ns())
+            if outputs:
+                self._journal.ticked(outputs)
+                self._publisher.take(outputs)
+            counters["clock_steps_back"] = self._clock.steps_back
         # The queues' readers end with None, so that no read is canceled half way.
-        self._snapshots.put_nowait(None)
+        for _ in range(SNAPSHOTS_AT_ONCE):
+            self._snapshots.put_nowait(None)
         self._bad.put_nowait(None)
         self._publisher.wake()

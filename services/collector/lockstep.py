@@ -11,11 +11,14 @@ from services.collector.core import CollectorCore
 from services.collector.envelope import open_envelope
 from services.collector.merge import Item, Merge
 from services.collector.publisher import Publisher
-from services.collector.sockets import listen, routes
+from services.collector.routes import Route, routes
+from services.collector.sockets import Channel
 from services.collector.venue import VenueRest
 from shared.bus import Link
 from shared.errors import BadFrame, BadInput, VenueError
 from shared.runner import Context, gather
+
+LIMIT = 1024  # streams a socket; a replay needs no margin
 
 
 class Lockstep:
@@ -27,8 +30,8 @@ class Lockstep:
         self._rest = rest
         self._publisher = Publisher(context, link, self._want)
         settings = context.settings
-        self._routes = routes(settings.data_public_url, settings.data_market_url, settings.symbols)
-        self._merge = Merge([route.what for route in self._routes])
+        self._routes = routes(settings.data_public_url, settings.data_market_url, settings.symbols, LIMIT)
+        self._merge = Merge([route.name for route in self._routes])
         self._wanted: list[str] = []  # symbols whose snapshot must be fetched before anything else is handled
         self._bad: list[tuple[str, bytes]] = []  # messages to be parked
         self._moved = asyncio.Event()
@@ -38,21 +41,22 @@ class Lockstep:
         stop, log = self._context.stop, self._context.log
         await gather(
             [
-                *(listen(route, stop, log, self._message, self._lost) for route in self._routes),
+                *(Channel(route, self, stop, log).run() for route in self._routes),
                 self._handle(),
                 self._wake(),
             ]
         )
 
-    def _message(self, what: str, message: bytes) -> bool:
+    def message(self, route: Route, message: bytes) -> bool:
+        """A message came: it waits for its place."""
         try:
             envelope = open_envelope(message)
         except BadFrame as error:  # its place in the order is lost with it, but it changes nothing
-            self._bad.append((f"{what} socket: {error}", message))
+            self._bad.append((f"{route.name} socket: {error}", message))
             return False
         if isinstance(envelope.replay, dict):
             for seq, market_ns in envelope.replay.values():
-                self._merge.watermark(what, seq, market_ns)
+                self._merge.watermark(route.name, seq, market_ns)
             self._moved.set()
         elif envelope.replay is not None and envelope.stream is not None:
             seq, recv_ns = envelope.replay
@@ -63,7 +67,13 @@ class Lockstep:
             )
         return False
 
-    def _lost(self, what: str, reason: str) -> None:
+    def opened(self, route: Route) -> None:
+        """Nothing to do: watermarks tell how far the venue is."""
+
+    def renewed(self, route: Route, duplicates: int) -> None:
+        """Not in a replay: sockets live as long as it does."""
+
+    def lost(self, route: Route, reason: str) -> None:
         """A venue that is starting is waited for; once the replay has begun nothing can be made good."""
         if self._merge.market_ns:
             raise VenueError(f"{reason}: a replay cannot be resumed")

@@ -9,7 +9,7 @@ from services.collector.feed import Out, Output
 from shared import bus
 from shared.bus import Entry, Link
 from shared.codec import encode
-from shared.messages import Lob
+from shared.messages import FeedStatus, Lob
 from shared.runner import Context
 from shared.streams import Stream
 
@@ -32,12 +32,20 @@ class Publisher:
         for output in outputs:
             if isinstance(output, Out):
                 self._waiting[output.symbol].append((output.entry_id.encode(), encode(output.message)))
+                if isinstance(output.message, FeedStatus) and output.message.state != "live":
+                    self._count(output.message)
                 if self._stamps and isinstance(output.message, Lob):
                     self._stamps.mark("received", output.entry_id, received_ns)
             else:
                 self._want(output.symbol)
         if outputs:
             self._ready.set()
+
+    def _count(self, status: FeedStatus) -> None:
+        """Gaps and the like by cause: a reason begins with its cause, then a colon."""
+        cause = status.reason.partition(":")[0]
+        cause = cause.partition("@")[2] or cause  # a stream's name without its symbol
+        self._context.telemetry.labeled[f"feed_{status.state}", "cause", cause] += 1
 
     async def flush(self) -> None:
         """Write all that waits."""

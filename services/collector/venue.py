@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import NamedTuple
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import aiohttp
 import msgspec
 
+from services.collector.budget import Budget
 from shared.errors import VenueError
-from shared.units import Scale, e9
+from shared.runner import sleep_unless
+from shared.units import SECOND, Scale, e9
+
+T = TypeVar("T")
 
 SNAPSHOT_DEPTH = 1000
+SNAPSHOT_WEIGHT = 20  # of that depth
 START_SECONDS = 20.0
 
 
@@ -37,6 +43,18 @@ class ExchangeInfo(msgspec.Struct):
     symbols: list[SymbolInfo]
 
 
+class ServerTime(msgspec.Struct):
+    """The answer of `/fapi/v1/time`."""
+
+    time_ms: int = msgspec.field(name="serverTime")
+
+
+class Day(msgspec.Struct):
+    """The part of a 24 h ticker that is needed."""
+
+    count: int
+
+
 class Snapshot(NamedTuple):
     """A depth snapshot's body, and its place in a replayed recording (0, 0 elsewhere)."""
 
@@ -46,11 +64,20 @@ class Snapshot(NamedTuple):
 
 
 class VenueRest:
-    """Market data requests to `base`."""
+    """Market data requests to `base`. `budget` bounds the snapshots of all symbols together (None: no bound);
+    waiting for it ends when `stop` is set."""
 
-    def __init__(self, base: str, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        base: str,
+        session: aiohttp.ClientSession,
+        stop: asyncio.Event,
+        budget: Budget | None = None,
+    ) -> None:
         self._base = base.rstrip("/")
         self._session = session
+        self._stop = stop
+        self._budget = budget
 
     async def scales(self, symbols: Sequence[str]) -> dict[str, Scale]:
         """Tick and lot sizes. Waits for a venue that is starting; raises VenueError where it does not come,
@@ -69,22 +96,70 @@ class VenueRest:
     async def snapshot(self, symbol: str, at_seq: int | None) -> Snapshot:
         """A depth snapshot. Raises VenueError where none can be had now. `at_seq` (replay only): where we
         stand in the recording."""
+        await self._turn(SNAPSHOT_WEIGHT)
         headers = {} if at_seq is None else {"X-Replay-At": str(at_seq)}
-        params = {"symbol": symbol, "limit": str(SNAPSHOT_DEPTH)}
+        body, answered = await self._get(
+            "/fapi/v1/depth",
+            {"symbol": symbol, "limit": str(SNAPSHOT_DEPTH)},
+            f"depth snapshot of {symbol}",
+            headers,
+        )
+        seq, _, recv_ns = answered.get("X-Replay", "0,0").partition(",")
+        return Snapshot(int(seq), int(recv_ns), body)
+
+    async def time_ms(self) -> int:
+        """The venue's clock. Raises VenueError where it does not tell."""
+        return await self._read("/fapi/v1/time", {}, "the venue's time", ServerTime, lambda row: row.time_ms)
+
+    async def trades_a_day(self, symbol: str) -> int | None:
+        """How many trades `symbol` had in the last 24 h; None where the venue does not tell."""
         try:
-            async with self._session.get(
-                self._base + "/fapi/v1/depth", params=params, headers=headers
-            ) as answer:
+            return await self._read(
+                "/fapi/v1/ticker/24hr", {"symbol": symbol}, f"24 h of {symbol}", Day, lambda row: row.count
+            )
+        except VenueError:
+            return None
+
+    async def _read(
+        self, path: str, params: dict[str, str], what: str, type_: type[T], pick: Callable[[T], int]
+    ) -> int:
+        await self._turn(1)
+        body, _ = await self._get(path, params, what, {})
+        try:
+            return pick(msgspec.json.decode(body, type=type_))
+        except msgspec.MsgspecError as error:
+            raise VenueError(f"{what}: {error}") from error
+
+    async def _turn(self, weight: int) -> None:
+        """Wait until the budget allows a request of `weight`."""
+        if self._budget is None:
+            return
+        while wait_ns := self._budget.wait_ns(time.time_ns(), weight):
+            await sleep_unless(self._stop, wait_ns / SECOND)
+            if self._stop.is_set():
+                raise VenueError("stopped while waiting for the venue's limit")
+        self._budget.spend(time.time_ns(), weight)
+
+    async def _get(
+        self, path: str, params: dict[str, str], what: str, headers: dict[str, str]
+    ) -> tuple[bytes, Mapping[str, str]]:
+        """Body and headers of a 200; 429 and 418 hold up everything that the budget covers."""
+        try:
+            async with self._session.get(self._base + path, params=params, headers=headers) as answer:
                 body = await answer.read()
-                if answer.status != 200:
-                    raise VenueError(
-                        f"depth snapshot of {symbol}: HTTP {answer.status} {body[:200]!r}",
-                        status=answer.status,
-                    )
-                seq, _, recv_ns = answer.headers.get("X-Replay", "0,0").partition(",")
-                return Snapshot(int(seq), int(recv_ns), body)
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise VenueError(f"depth snapshot of {symbol}: {error!r}") from error
+            raise VenueError(f"{what}: {error!r}") from error
+        if answer.status == 200:
+            if self._budget is not None:
+                self._budget.answered()
+            return body, answer.headers
+        text = f"{what}: HTTP {answer.status} {body[:200]!r}"
+        if answer.status in (418, 429) and self._budget is not None:
+            pause_ns = self._budget.refused(
+                time.time_ns(), answer.status, answer.headers.get("Retry-After", ""), body
+            )
+            text += f"; no snapshot for {pause_ns / SECOND:.0f} s"
+        raise VenueError(text, status=answer.status)
 
     async def _first_answer(self, path: str) -> bytes:
         loop = asyncio.get_running_loop()

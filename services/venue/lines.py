@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import NamedTuple
 
 import msgspec
 
+from shared.compressed import BROKEN, opened
 from shared.errors import BadInput
 
-GZIP_MAGIC = b"\x1f\x8b"
+NOTE = "!lobflow"  # stream of the notes that our collector leaves in its raw archive; no frames of the venue
 KINDS = {
     "depthUpdate": "depth",
     "bookTicker": "bookTicker",
@@ -63,6 +62,8 @@ def read(path: Path) -> Iterator[Line]:
             if not frame.symbol:
                 unnamed_snapshot = number
             yield Line(recv_ns, frame.symbol or own_symbol, "snapshot", text)
+        elif frame.stream == NOTE:
+            continue
         elif "@" not in frame.stream:
             yield Line(recv_ns, own_symbol, "other", text)
         else:
@@ -104,7 +105,7 @@ def _numbered(path: Path) -> Iterator[tuple[int, int, bytes]]:
     """(line number, recv_ns, JSON) of each line; checks that time does not go back."""
     number, last_ns = 0, 0
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             for number, line in enumerate(file, 1):
                 stamp, _, text = line.partition(b" ")
                 if not stamp.isdigit() or not text:
@@ -116,15 +117,10 @@ def _numbered(path: Path) -> Iterator[tuple[int, int, bytes]]:
                     raise BadInput(f"{path}, line {number}: time goes back from {last_ns} to {recv_ns}")
                 last_ns = recv_ns
                 yield number, recv_ns, text.rstrip()
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadInput(f"{path}, after line {number}: the gzip data is cut or broken: {error}") from error
+    except BROKEN as error:
+        kind = "zstd" if path.suffix == ".zst" else "gzip"
+        raise BadInput(f"{path}, after line {number}: the {kind} data is cut or broken: {error}") from error
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
     if number == 0:
         raise BadInput(f"{path}: is empty")
-
-
-def _opened(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        is_gzip = file.read(2) == GZIP_MAGIC
-    return cast(IO[bytes], gzip.open(path, "rb")) if is_gzip else path.open("rb")
