@@ -1,7 +1,7 @@
 """A venue that misbehaves on request, over real sockets: for tests of what the collector does about it.
 
-It serves the venue's market data protocol (routed paths, combined streams, control messages, REST depth) with a
-small market of its own, the same on all sockets, and knows what its book truly was after each update.
+It serves the venue's market data protocol (routed paths, combined streams, control messages, REST depth) with
+a small market of its own, the same on all sockets, and knows what its book truly was after each update.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-STEP_SECONDS = 0.02
 LEVELS = 30
 TIERS = 20
 CATEGORY = {"depth": "public", "bookTicker": "public", "aggTrade": "market", "markPrice": "market"}
-TRADES_EACH, MARKS_EACH = 2, 10  # steps
+TRADES_EACH, MARKS_EACH = 2, 4  # steps
 
 
 def kind_of(stream: str) -> str:
@@ -51,38 +50,30 @@ class Market:
     mid: int = 10_000
     update_id: int = 1000
     agg_id: int = 100
-    levels: dict[int, int] = field(default_factory=dict)  # ticks -> lots; bids below the mid
+    bids: dict[int, int] = field(default_factory=dict)  # ticks -> lots
+    asks: dict[int, int] = field(default_factory=dict)
     true_tops: dict[int, tuple[list[int], list[int]]] = field(default_factory=dict)  # by `u`
 
     def step(self, chance: random.Random) -> dict[str, Any]:
         """Walk on; returns the diff."""
         self.mid += chance.choice((-1, 0, 0, 1))
-        after = {self.mid + at: 1 + (self.mid + at) % 7 for at in range(-LEVELS, LEVELS + 1) if at}
-        for _ in range(4):
-            after[self.mid + chance.choice((-3, -2, -1, 1, 2, 3))] = chance.randint(1, 9)
-        bids = {at: after.get(at, 0) for at in {*self.levels, *after} if at < self.mid}
-        asks = {at: after.get(at, 0) for at in {*self.levels, *after} if at > self.mid}
-        # What changed sides is deleted where it was.
-        gone = {at: 0 for at in self.levels if at not in after}
-        diff = {
-            "b": _rows({at: n for at, n in {**bids, **gone}.items() if n != self.levels.get(at)}),
-            "a": _rows({at: n for at, n in {**asks, **gone}.items() if n != self.levels.get(at)}),
-        }
-        # The side of a level may change as the mid passes: say both.
-        for at, lots in after.items():
-            diff["a" if at < self.mid else "b"] += _rows({at: 0})
-            if lots == self.levels.get(at):
-                diff["b" if at < self.mid else "a"] += _rows({at: lots})
-        self.levels = after
+        old = (self.bids, self.asks)
+        self.bids = {self.mid - at: chance.choice((3, 3, 3, 5)) for at in range(1, LEVELS + 1)}
+        self.asks = {self.mid + at: chance.choice((3, 3, 3, 5)) for at in range(1, LEVELS + 1)}
+        changes = [
+            {at: now.get(at, 0) for at in {*was, *now} if now.get(at, 0) != was.get(at, 0)}
+            for was, now in zip(old, (self.bids, self.asks), strict=True)
+        ]
         before, self.update_id = self.update_id, self.update_id + 4
         self.true_tops[self.update_id] = (self.top(-1), self.top(1))
-        return {"U": before + 1, "u": self.update_id, "pu": before, **diff}
+        ids = {"U": before + 1, "u": self.update_id, "pu": before}
+        return {**ids, "b": _rows(changes[0]), "a": _rows(changes[1])}
 
     def top(self, side: int) -> list[int]:
         """The best 20 tiers as [ticks, lots, ...]."""
-        ticks = sorted(at for at in self.levels if (at - self.mid) * side > 0)
-        best = ticks[:TIERS] if side > 0 else ticks[::-1][:TIERS]
-        return [number for at in best for number in (at, self.levels[at])]
+        levels = self.asks if side > 0 else self.bids
+        best = sorted(levels, reverse=side < 0)[:TIERS]
+        return [number for at in best for number in (at, levels[at])]
 
 
 def _rows(levels: dict[int, int]) -> list[list[str]]:
@@ -92,7 +83,8 @@ def _rows(levels: dict[int, int]) -> list[list[str]]:
 class FaultyVenue:
     """The venue; its public attributes are the faults."""
 
-    def __init__(self, *symbols: str) -> None:
+    def __init__(self, *symbols: str, step_seconds: float = 0.02) -> None:
+        self._step_seconds = step_seconds
         self.markets = {symbol: Market(symbol) for symbol in symbols}
         self.sockets: list[Socket] = []
         self.opened: list[Socket] = []  # every connection there ever was
@@ -155,7 +147,7 @@ class FaultyVenue:
 
     async def _walk(self) -> None:
         while True:
-            await asyncio.sleep(STEP_SECONDS)
+            await asyncio.sleep(self._step_seconds)
             self._steps += 1
             for market in self.markets.values():
                 for kind, data in self._events(market):
@@ -172,7 +164,7 @@ class FaultyVenue:
         if self._steps % TRADES_EACH == 0:
             market.agg_id += 1 + self.skipped_trades
             self.skipped_trades = 0
-            price, size = (("0", "0") if self.zero_trades else (best["a"], "0.003"))
+            price, size = ("0", "0") if self.zero_trades else (best["a"], "0.003")
             self.zero_trades = max(0, self.zero_trades - 1)
             ids = {"a": market.agg_id, "f": market.agg_id, "l": market.agg_id}
             out.append(("aggTrade", {"e": "aggTrade", **head, **ids, "p": price, "q": size, "m": False}))
@@ -256,8 +248,6 @@ class FaultyVenue:
             status, headers, body = self.depth_answers.pop(0)
             return web.Response(status=status, headers=headers, text=body)
         market = self.markets[request.query["symbol"]]
-        bids = {at: lots for at, lots in market.levels.items() if at < market.mid}
-        asks = {at: lots for at, lots in market.levels.items() if at > market.mid}
         now_ms = time.time_ns() // 1_000_000
         body = {"lastUpdateId": market.update_id, "E": now_ms, "T": now_ms}
-        return web.json_response({**body, "bids": _rows(bids)[::-1], "asks": _rows(asks)})
+        return web.json_response({**body, "bids": _rows(market.bids)[::-1], "asks": _rows(market.asks)})

@@ -54,6 +54,7 @@ class _Side:
         self.last: int | None = None  # identity of the last frame that was passed on
         self.held: list[tuple[int, bytes]] = []  # of the new socket: (identity, message)
         self.reach = 0  # the old socket must have come to this identity
+        self.brought: int | None = None  # identity of the new socket's last frame
 
 
 class Handover:
@@ -69,6 +70,14 @@ class Handover:
         """Whether every stream has changed over: the old socket may close."""
         return all(side.is_over for side in self._sides.values())
 
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether the new socket, alone by now, brings nothing any more that the old one had brought."""
+        return all(
+            side.last is None or (side.brought is not None and side.brought >= side.last)
+            for side in self._sides.values()
+        )
+
     def take(self, is_new: bool, message: bytes) -> list[bytes]:
         """The messages to pass on now that one has come, in order. What is no frame of a stream passes."""
         try:
@@ -79,6 +88,8 @@ class Handover:
             last, reach = _identity(kind_of(frame.stream), frame.data)
         except msgspec.MsgspecError:
             return [message]  # to be parked by whoever reads it
+        if is_new:
+            side.brought = last
         if not is_new or side.is_over:
             return self._pass(side, last, message) + self._change_over(side)
         if not side.held:

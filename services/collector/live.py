@@ -166,13 +166,15 @@ class Live:
         self._snapshots.put_nowait(symbol)
 
     async def _fetch(self) -> None:
-        while (symbol := await self._snapshots.get()) is not None:
+        while (symbol := await self._snapshots.get()) is not None and not self._context.stop.is_set():
             outputs: list[Output]
             try:
                 snapshot = await self._rest.snapshot(symbol, None)
                 now_ns = self._clock.now_ns()
                 outputs = self._core.snapshot(now_ns, symbol, snapshot.body)
             except VenueError as error:
+                if self._context.stop.is_set():
+                    return
                 self._context.log.warning("%s", error)
                 outputs = self._core.snapshot_failed(self._clock.now_ns(), symbol)
             except BadFrame as error:

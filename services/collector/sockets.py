@@ -71,7 +71,9 @@ class Channel:
         self._now: Callable[[], float] = asyncio.get_running_loop().time
         self._current: ClientConnection | None = None
         self._next: ClientConnection | None = None  # while two run
-        self._handover: Handover | None = None
+        self._old: ClientConnection | None = None  # the current one, while it is being replaced
+        self._handover: Handover | None = None  # while two run, and until the new one has caught up
+        self._filter_until = 0.0
         self._over = asyncio.Event()  # every stream has changed over
         self._asked = asyncio.Event()  # `renew` was called
         self._why = ""
@@ -97,7 +99,7 @@ class Channel:
                 if connection.reader.done():
                     reason = connection.reader.result()
                     await _close(connection)
-                    connection = None
+                    connection = self._handover = None
                     if not self._stop.is_set():
                         self._tell_lost(reason)
                         await sleep_unless(self._stop, BACKOFF_SECONDS[0])
@@ -160,13 +162,19 @@ class Channel:
             return str(error)
 
     def _take(self, socket: ClientConnection, message: bytes) -> bool:
-        if self._handover is None:
-            return socket is self._current and self._listener.message(self.route, message)
+        if socket is not self._current and socket is not self._next:
+            return False  # of a connection that was replaced
+        handover = self._handover
+        if handover is None:
+            return self._listener.message(self.route, message)
+        is_new = socket is not self._old
         is_urgent = False
-        for one in self._handover.take(socket is self._next, message):
+        for one in handover.take(is_new, message):
             is_urgent |= self._listener.message(self.route, one)
-        if self._handover.is_done:
+        if handover.is_done:
             self._over.set()
+        if self._old is None and (handover.is_caught_up or self._now() > self._filter_until):
+            self._handover = None
         return is_urgent
 
     def _set_out(self, connection: _Connection) -> None:
@@ -190,6 +198,7 @@ class Channel:
         self._asked.clear()
         self._log.info("%s socket is renewed: %s", self.route.name, why)
         self._over.clear()
+        self._old = old.socket
         self._handover = handover = Handover(self.route.streams, self._stale)
         try:
             new = await self._open(is_next=True)
@@ -201,7 +210,9 @@ class Channel:
             self._log.warning("%s socket's new connection ended: %s", self.route.name, new.reader.result())
             await _close(new)
             return self._keep(old)
-        self._current, self._next, self._handover = new.socket, None, None
+        # The new one may still bring what the old one had brought: `handover` goes on dropping that.
+        self._current, self._next, self._old = new.socket, None, None
+        self._filter_until = self._now() + self._overlap
         for message in handover.finish():
             self._listener.message(self.route, message)
         self._set_out(new)
@@ -211,7 +222,7 @@ class Channel:
 
     def _keep(self, old: _Connection) -> _Connection:
         """Go on with the old connection, which has everything, and try again soon."""
-        self._handover = self._next = None
+        self._handover = self._next = self._old = None
         self._due = self._now() + BACKOFF_SECONDS[-1]
         return old
 

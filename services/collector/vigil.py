@@ -77,7 +77,8 @@ class Vigil:
             streams = _named([overdue.stream for overdue in failed])
             raise VenueError(
                 f"no frame of {streams} within {seconds:g} s of subscribing at {failed[0].url}: an "
-                "acknowledged subscription proves nothing; see LOBFLOW_DATA_PUBLIC_URL and LOBFLOW_DATA_MARKET_URL"
+                "acknowledged subscription proves nothing; see LOBFLOW_DATA_PUBLIC_URL and "
+                "LOBFLOW_DATA_MARKET_URL"
             )
 
 
