@@ -93,7 +93,7 @@ class FaultyVenue:
         self.delays: list[int] = []  # frames that the next connections are behind
         self.faults: dict[str, str] = {}  # stream -> what happens to its next frame: drop, twice, swap
         self.zero_trades = 0  # trades of price and quantity 0 to come
-        self.skipped_trades = 0  # ids to be left out once
+        self.skipped_trades: dict[str, int] = {}  # symbol -> ids to be left out once
         self.skew_ms = 0
         self.depth_answers: list[tuple[int, dict[str, str], str]] = []  # status, headers, body; then normal
         self.depth_requests: list[float] = []
@@ -162,8 +162,7 @@ class FaultyVenue:
         best = {"b": best["b"][0], "B": best["b"][1], "a": best["a"][0], "A": best["a"][1]}
         out.append(("bookTicker", {"e": "bookTicker", "u": market.update_id, **head, **best}))
         if self._steps % TRADES_EACH == 0:
-            market.agg_id += 1 + self.skipped_trades
-            self.skipped_trades = 0
+            market.agg_id += 1 + self.skipped_trades.pop(market.symbol, 0)
             price, size = ("0", "0") if self.zero_trades else (best["a"], "0.003")
             self.zero_trades = max(0, self.zero_trades - 1)
             ids = {"a": market.agg_id, "f": market.agg_id, "l": market.agg_id}

@@ -174,7 +174,7 @@ async def test_missing_trade_ids_are_a_gap_and_doubles_and_zeros_are_dropped(ben
     assert bench.counters["agg_trade_old"] == 1
     assert bench.counters["agg_trade_zero"] == 2
     assert all(message.price_ticks for message in found if isinstance(message, AggTrade))
-    bench.venue.skipped_trades = 5
+    bench.venue.skipped_trades[SYMBOL] = 5
     found = await bench.until(lambda found: states(found)[-2:] == ["gap", "live"])
     assert bench.labeled["feed_gap", "cause", "aggTrade"] == 1
     assert_sound(bench.venue, found)
