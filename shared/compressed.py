@@ -21,14 +21,17 @@ BROKEN = (
 CHUNK = 1 << 18
 
 
-def opened(path: Path) -> IO[bytes]:
-    """The file's plain bytes; lines can be read. Raises OSError; reading may raise one of `BROKEN`."""
+def opened(path: Path, chunk: int = CHUNK) -> IO[bytes]:
+    """The file's plain bytes; lines can be read. Raises OSError; reading may raise one of `BROKEN`.
+
+    `chunk`: how many bytes of a zstd file are read at once; what stands before damage in one is lost with it.
+    """
     with path.open("rb") as file:
         magic = file.read(4)
     if magic[:2] == GZIP_MAGIC:
         return cast(IO[bytes], gzip.open(path, "rb"))
     if magic == ZSTD_MAGIC:
-        return cast(IO[bytes], io.BufferedReader(_Zstd(path), CHUNK))
+        return cast(IO[bytes], io.BufferedReader(_Zstd(path, chunk), CHUNK))
     return path.open("rb")
 
 
@@ -36,7 +39,8 @@ class _Zstd(io.RawIOBase):
     """The plain bytes of zstd frames, one after the other. The library's own reader ends without a word where
     the data is cut; this one raises EOFError there."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, chunk: int) -> None:
+        self._chunk = chunk
         self._file = path.open("rb")
         self._frame = zstandard.ZstdDecompressor().decompressobj()
         self._is_inside = False  # of a frame
@@ -49,7 +53,7 @@ class _Zstd(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fill `buffer`; 0 at the end."""
         while not self._plain:
-            data = self._file.read(CHUNK)
+            data = self._file.read(self._chunk)
             if not data:
                 if self._is_inside:
                     raise EOFError("the zstd data ends in the middle of a frame")

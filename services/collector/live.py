@@ -114,7 +114,7 @@ class Live:
     def lost(self, route: Route, reason: str) -> None:
         """The connection of `route` is gone."""
         self._context.telemetry.labeled["sockets_lost", "socket", route.name] += 1
-        self._watch.closed(route.streams)
+        self._watch.closed(route.streams, time.monotonic_ns())
         self._vigil.is_down[route.name] = reason
         now_ns = self._clock.now_ns()
         outputs = self._core.lost(now_ns, route.what, reason, route.symbols)

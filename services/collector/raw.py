@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 import zstandard
@@ -27,6 +27,7 @@ PAUSE_SECONDS = 0.1  # between two looks at the queue
 FLUSH_SECONDS = 1.0  # a killed collector loses at most so much
 RETRY_SECONDS = 10.0  # after the disk failed
 LEVEL = 3
+SALVAGE_CHUNK = 1024
 
 
 class Part:
@@ -194,14 +195,9 @@ def salvage(left: Path) -> None:
     zstd = zstandard.ZstdCompressor(level=LEVEL).compressobj()
     is_empty = True
     with saved.open("wb") as out:
-        with opened(left) as lines:
-            try:
-                for line in lines:
-                    if line.endswith(b"\n"):
-                        out.write(zstd.compress(line))
-                        is_empty = False
-            except BROKEN:
-                pass  # the end that was never written: what came before it is whole
+        for line in _whole_lines(left):
+            out.write(zstd.compress(line))
+            is_empty = False
         out.write(zstd.flush())
         out.flush()
         os.fsync(out.fileno())
@@ -210,3 +206,16 @@ def salvage(left: Path) -> None:
     else:
         saved.rename(target)
     left.unlink()
+
+
+def _whole_lines(left: Path) -> Iterator[bytes]:
+    """The lines of a file that ends somewhere; its last second may be torn."""
+    with opened(left, SALVAGE_CHUNK) as lines:
+        while True:
+            try:
+                line = lines.readline()
+            except BROKEN:
+                return  # the end that was never written: what came before it is whole
+            if not line.endswith(b"\n"):
+                return
+            yield line

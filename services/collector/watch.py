@@ -45,6 +45,7 @@ class _Pulse:
         "expected",
         "last_ns",
         "neighbor",
+        "out_ns",
         "since_ns",
         "total",
         "was_told_ns",
@@ -63,8 +64,11 @@ class _Pulse:
         self.counts: deque[int] = deque(maxlen=BUCKETS)
         self.alarms = 0
         self.was_told_ns = 0
+        self.out_ns: int | None = None  # since then it is known to be silent, or its socket is down
 
     def beat(self, now_ns: int) -> None:
+        if self.out_ns is not None:
+            self.skip(now_ns)
         if self.total == 0:
             self.begun_ns = self.bucket_ns = now_ns
         elif now_ns - self.bucket_ns >= BUCKET_NS:
@@ -75,6 +79,15 @@ class _Pulse:
         self.alarms = 0
         if self.neighbor is not None:
             self.at_neighbor = self.neighbor.total
+
+    def skip(self, now_ns: int) -> None:
+        """Leave out of the rate what was an outage and no pause of the market."""
+        if self.out_ns is not None and self.total:
+            passed_ns = now_ns - self.out_ns
+            self.begun_ns += passed_ns
+            self.bucket_ns += passed_ns
+            self.last_ns += passed_ns
+        self.out_ns = None
 
     def _turn(self, now_ns: int) -> None:
         passed = (now_ns - self.bucket_ns) // BUCKET_NS
@@ -113,14 +126,19 @@ class Watch:
         """Their socket is open: they have time from now on."""
         for stream in streams:
             pulse = self._pulses[stream]
+            if pulse.since_ns is None:
+                pulse.skip(now_ns)
             pulse.since_ns = now_ns
             if pulse.neighbor is not None:
                 pulse.at_neighbor = pulse.neighbor.total
 
-    def closed(self, streams: Iterable[str]) -> None:
+    def closed(self, streams: Iterable[str], now_ns: int) -> None:
         """Their socket is lost, which is said already."""
         for stream in streams:
-            self._pulses[stream].since_ns = None
+            pulse = self._pulses[stream]
+            pulse.since_ns = None
+            if pulse.out_ns is None:
+                pulse.out_ns = now_ns
 
     def check(self, now_ns: int) -> list[Silence]:
         """The streams that are silent now. A silence that goes on is told again, ever less often."""
@@ -148,5 +166,7 @@ class Watch:
                 return ""
             why = f"no frame for {silent_s:.1f} s while its neighbor sent {beside.total - pulse.at_neighbor}"
         pulse.alarms += 1
+        if pulse.out_ns is None:
+            pulse.out_ns = now_ns
         pulse.was_told_ns = now_ns
         return f"{stream}: {why}"

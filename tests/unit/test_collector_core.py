@@ -293,3 +293,91 @@ def test_snapshot_ahead_of_the_stream_is_kept_and_not_asked_for_again() -> None:
     assert kinds(feeder.snapshot(4, snapshot(38))) == []
     assert kinds(feeder.frame(5, "depth@100ms", depth(36, 40, 35))) == ["Lob"]
     assert feeder.counts["gaps"] == 0
+
+
+def states_of(outputs: list[Output]) -> list[str]:
+    return [message.state for message in messages(outputs) if isinstance(message, FeedStatus)]
+
+
+def mark(event_ms: int) -> bytes:
+    body = {
+        "e": "markPriceUpdate",
+        "E": event_ms,
+        "s": "BTCUSDT",
+        "p": "100",
+        "i": "100",
+        "r": "0.0001",
+        "T": 9,
+    }
+    return json.dumps(body).encode()
+
+
+def test_silent_book_is_stale_and_begins_anew_from_a_snapshot() -> None:
+    feeder = Feeder().live()
+    stale = feeder.core.stale(T0 + 10 * MS, "BTCUSDT", "depth", "btcusdt@depth: no frame")
+    assert states_of(stale) == ["stale"]
+    assert messages(stale)[0].epoch == 1  # type: ignore[attr-defined]
+    assert feeder.core.stale(T0 + 20 * MS, "BTCUSDT", "depth", "again") == []
+    assert kinds(feeder.frame(30, "depth@100ms", depth(106, 110, 105))) == [
+        "want"
+    ]  # though nothing is missing
+    assert kinds(feeder.snapshot(40, snapshot(108))) == ["FeedStatus", "Lob"]
+
+
+def test_silent_tape_holds_the_book_back_until_it_sends_again() -> None:
+    feeder = Feeder().live()
+    feeder.frame(5, "aggTrade", trade(5))
+    assert states_of(feeder.core.stale(T0 + 10 * MS, "BTCUSDT", "aggTrade", "silent")) == ["stale"]
+    assert kinds(feeder.frame(20, "depth@100ms", depth(106, 110, 105))) == []  # applied all the same
+    assert kinds(feeder.frame(30, "aggTrade", trade(5))) == []  # an old one proves nothing
+    assert kinds(feeder.frame(30, "aggTrade", trade(6))) == ["FeedStatus", "AggTrade"]
+    assert kinds(feeder.frame(40, "depth@100ms", depth(111, 120, 110))) == ["Lob"]
+
+
+def test_trades_missing_after_a_silence_are_a_gap() -> None:
+    feeder = Feeder().live()
+    feeder.frame(5, "aggTrade", trade(5))
+    feeder.core.stale(T0 + 10 * MS, "BTCUSDT", "aggTrade", "silent")
+    out = feeder.frame(30, "aggTrade", trade(9))
+    assert states_of(out) == ["gap", "live"]
+    assert kinds(out)[-1] == "AggTrade"
+
+
+def test_everything_silent_is_live_only_when_everything_is_back() -> None:
+    feeder = Feeder().live()
+    feeder.frame(2, "aggTrade", trade(5))
+    feeder.frame(3, "markPrice@1s", mark(1000))
+    for kind in ("depth", "aggTrade", "markPrice"):
+        assert states_of(feeder.core.stale(T0 + 10 * MS, "BTCUSDT", kind, "silent")) == ["stale"]
+    assert kinds(feeder.frame(20, "markPrice@1s", mark(2000))) == ["MarkPrice"]
+    feeder.frame(30, "depth@100ms", depth(106, 110, 105))
+    assert kinds(feeder.snapshot(40, snapshot(108))) == []  # whole, but the tape is silent
+    assert kinds(feeder.frame(50, "aggTrade", trade(6))) == ["FeedStatus", "AggTrade"]
+
+
+def test_lost_tape_is_back_with_its_first_frame_of_any_kind() -> None:
+    feeder = Feeder().live()
+    assert states_of(feeder.core.lost(T0 + 10 * MS, "tape", "tape socket lost")) == ["gap"]
+    assert kinds(feeder.frame(20, "depth@100ms", depth(106, 110, 105))) == []
+    assert kinds(feeder.frame(30, "markPrice@1s", mark(1000))) == ["FeedStatus", "MarkPrice"]
+
+
+def test_only_the_symbols_of_a_lost_socket_have_a_gap() -> None:
+    feeder = Feeder(symbols=("BTCUSDT", "ETHUSDT")).live()
+    out = feeder.core.lost(T0 + 10 * MS, "tape", "tape socket lost", ["ETHUSDT"])
+    assert [output.symbol for output in out if isinstance(output, Out)] == ["ETHUSDT"]
+
+
+def test_mark_price_that_was_overtaken_or_comes_twice_is_dropped() -> None:
+    feeder = Feeder().live()
+    assert kinds(feeder.frame(10, "markPrice@1s", mark(20_000))) == ["MarkPrice"]
+    assert kinds(feeder.frame(20, "markPrice@1s", mark(20_000))) == []
+    assert kinds(feeder.frame(30, "markPrice@1s", mark(19_000))) == []
+    assert feeder.counts["mark_price_old"] == 2
+    assert kinds(feeder.frame(40, "markPrice@1s", mark(5_000))) == ["MarkPrice"]  # the venue's clock was set
+
+
+def test_heartbeats_due_before_a_loss_come_before_it() -> None:
+    feeder = Feeder().live()
+    out = feeder.core.lost(T0 + 250 * MS, "book", "book socket lost")
+    assert kinds(out) == ["Heartbeat", "Heartbeat", "FeedStatus"]

@@ -29,6 +29,9 @@ def _no_dotenv(monkeypatch: pytest.MonkeyPatch) -> None:
         ("TRADE_PRIVATE_URL", "wss://fstream.binance.com/private", "real money"),
         ("TRADE_REST_URL", "https://FAPI.binance.com./", "real money"),
         ("TRADE_REST_URL", "https://fapi1.binance.com", "real money"),
+        ("TRADE_VENUE", "production", "real money"),
+        ("DATA_VENUE", "mainnet", "production"),
+        ("SOCKET_STREAMS", "2000", "less than or equal to 1024"),
         ("PERIOD", "ten", "valid integer"),
     ],
 )
@@ -44,6 +47,31 @@ def test_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
 def test_demo_trading_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOBFLOW_TRADE_REST_URL", "https://demo-fapi.binance.com")
     assert load().trade_rest_url == "https://demo-fapi.binance.com"
+
+
+def test_data_and_trading_venue_are_chosen_separately(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = load()
+    assert local.data_rest_url == local.trade_rest_url == "http://127.0.0.1:8080"
+    monkeypatch.setenv("LOBFLOW_DATA_VENUE", "production")
+    monkeypatch.setenv("LOBFLOW_TRADE_VENUE", "demo")
+    chosen = load()
+    assert chosen.data_public_url == "wss://fstream.binance.com/public"
+    assert chosen.data_market_url == "wss://fstream.binance.com/market"
+    assert chosen.trade_rest_url == "https://demo-fapi.binance.com"
+    assert chosen.trade_private_url == "wss://demo-fstream.binance.com/private"
+    assert chosen.config_hash() != local.config_hash()
+
+
+def test_url_that_is_set_wins_over_the_preset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOBFLOW_DATA_VENUE", "demo")
+    monkeypatch.setenv("LOBFLOW_DATA_PUBLIC_URL", "wss://fstream.binancefuture.com/public")
+    chosen = load()
+    assert chosen.data_public_url == "wss://fstream.binancefuture.com/public"
+    assert chosen.data_market_url == "wss://demo-fstream.binance.com/market"
+    monkeypatch.setenv("LOBFLOW_TRADE_VENUE", "local")
+    monkeypatch.setenv("LOBFLOW_TRADE_REST_URL", "https://fapi.binance.com")
+    with pytest.raises(BadSetting, match="real money"):
+        load()
 
 
 def test_lists_and_paths_survive_the_way_through_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
