@@ -12,14 +12,7 @@ from services.venue.synthetic.parameters import MODELS
 from shared.errors import BadInput, BadSetting
 from shared.settings import Settings
 from shared.units import MS
-
-DEMO = {
-    "data_rest_url": "https://demo-fapi.binance.com",
-    "data_public_url": "wss://demo-fstream.binance.com/public",
-    "data_market_url": "wss://demo-fstream.binance.com/market",
-    "trade_rest_url": "https://demo-fapi.binance.com",
-    "trade_private_url": "wss://demo-fstream.binance.com/private",
-}
+from shared.venues import PRESETS
 
 
 @dataclass(frozen=True)
@@ -85,9 +78,20 @@ def demo(symbols: tuple[str, ...], own: Settings) -> Venue:
             f"VENUE=demo needs {' and '.join(missing)} in .env: make a key of Binance's demo trading "
             "(https://demo.binance.com, API Management) and copy .env.example"
         )
-    chosen = {name: url for name, url in DEMO.items() if name not in own.model_fields_set}
-    words = f"Binance demo trading of {', '.join(symbols)}: not real money, the demo's own book"
-    return Venue("demo", symbols, dict(chosen), words, "demo")
+    source = own.data_venue if "data_venue" in own.model_fields_set else "demo"
+    chosen: dict[str, object] = {
+        "data_venue": source,
+        "data_rest_url": PRESETS[source].rest,
+        "data_public_url": PRESETS[source].public,
+        "data_market_url": PRESETS[source].market,
+        "trade_venue": "demo",
+        "trade_rest_url": PRESETS["demo"].rest,
+        "trade_private_url": PRESETS["demo"].private,
+    }
+    chosen = {name: value for name, value in chosen.items() if name not in own.model_fields_set}
+    book = "the demo's own book" if source == "demo" else f"market data of {source}"
+    words = f"Binance demo trading of {', '.join(symbols)}: not real money, {book}"
+    return Venue("demo", symbols, chosen, words, "demo")
 
 
 KEYS = ("api_key", "api_secret")
@@ -97,6 +101,8 @@ def _local() -> dict[str, object]:
     port = free_port()
     rest, sockets = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
     return {
+        "data_venue": "local",
+        "trade_venue": "local",
         "data_rest_url": rest,
         "data_public_url": f"{sockets}/public",
         "data_market_url": f"{sockets}/market",
