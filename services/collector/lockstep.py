@@ -18,7 +18,8 @@ from shared.bus import Link
 from shared.errors import BadFrame, BadInput, VenueError
 from shared.runner import Context, gather
 
-LIMIT = 1024  # streams a socket; a replay needs no margin
+# The replay sets out with the first subscription: all streams must be in it.
+STREAMS, URL_LENGTH = 1024, 1 << 16
 
 
 class Lockstep:
@@ -30,7 +31,9 @@ class Lockstep:
         self._rest = rest
         self._publisher = Publisher(context, link, self._want)
         settings = context.settings
-        self._routes = routes(settings.data_public_url, settings.data_market_url, settings.symbols, LIMIT)
+        self._routes = routes(
+            settings.data_public_url, settings.data_market_url, settings.symbols, STREAMS, URL_LENGTH
+        )
         self._merge = Merge([route.name for route in self._routes])
         self._wanted: list[str] = []  # symbols whose snapshot must be fetched before anything else is handled
         self._bad: list[tuple[str, bytes]] = []  # messages to be parked

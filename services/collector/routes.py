@@ -41,24 +41,28 @@ def symbol_of(stream: str) -> str:
 
 
 def routes(
-    public_url: str, market_url: str, symbols: Sequence[str], socket_streams: int = 200
+    public_url: str,
+    market_url: str,
+    symbols: Sequence[str],
+    socket_streams: int = 200,
+    url_limit: int = URL_LIMIT,
 ) -> list[Route]:
-    """The sockets for `symbols`, with at most `socket_streams` streams on each; both streams of a symbol's
-    category share one."""
+    """The sockets for `symbols`, with at most `socket_streams` streams on each and URLs of at most `url_limit`
+    characters; both streams of a symbol's category share a socket."""
     found = []
     for what, base in (("book", public_url), ("tape", market_url)):
         share = socket_streams // len(STREAMS[what])
         groups = [tuple(symbols[at : at + share]) for at in range(0, len(symbols), share)]
         for number, group in enumerate(groups):
             name = what if len(groups) == 1 else f"{what}-{number}"
-            found.append(_route(name, what, base.rstrip("/"), group))
+            found.append(_route(name, what, base.rstrip("/"), group, url_limit))
     return found
 
 
-def _route(name: str, what: str, base: str, symbols: tuple[str, ...]) -> Route:
+def _route(name: str, what: str, base: str, symbols: tuple[str, ...], url_limit: int) -> Route:
     streams = tuple(f"{symbol.lower()}@{kind}" for symbol in symbols for kind in STREAMS[what])
     url, taken = f"{base}/stream?streams={streams[0]}", 1
-    while taken < len(streams) and len(url) + 1 + len(streams[taken]) <= URL_LIMIT:
+    while taken < len(streams) and len(url) + 1 + len(streams[taken]) <= url_limit:
         url, taken = f"{url}/{streams[taken]}", taken + 1
     rest = streams[taken:]
     later = tuple(rest[at : at + CHUNK] for at in range(0, len(rest), CHUNK))
