@@ -150,7 +150,7 @@ class Live:
     def _silent(self, stream: str, reason: str) -> None:
         """`stream` is silent although it should not be: say so, and replace its connection."""
         kind, symbol = kind_of(stream), symbol_of(stream)
-        self._context.telemetry.labeled["stale", "stream", stream] += 1
+        self._context.telemetry.labeled["silences", "stream", stream] += 1
         if kind in PUBLISHED_KINDS:
             now_ns = self._clock.now_ns()
             outputs = self._core.stale(now_ns, symbol, kind, reason)

@@ -47,8 +47,8 @@ def routes(
     socket_streams: int = 200,
     url_limit: int = URL_LIMIT,
 ) -> list[Route]:
-    """The sockets for `symbols`, with at most `socket_streams` streams on each and URLs of at most `url_limit`
-    characters; both streams of a symbol's category share a socket."""
+    """The sockets for `symbols`, with at most `socket_streams` streams on each and URLs of at most
+    `url_limit` characters; both streams of a symbol's category share a socket."""
     found = []
     for what, base in (("book", public_url), ("tape", market_url)):
         share = socket_streams // len(STREAMS[what])
