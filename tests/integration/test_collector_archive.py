@@ -60,7 +60,7 @@ async def troubled(one: Bench) -> None:
     await one.until(lambda found: "gap" in states(found), "ETHUSDT")
     await venue.close_all()
     await one.until(lambda found: states(found).count("gap") >= 3 and states(found)[-1] == "live")
-    venue.silent = {"depth", "aggTrade"}
+    venue.silent = {"depth", "aggTrade", "markPrice"}
     await one.until(lambda found: "stale" in states(found), "ETHUSDT")
     await one.until(lambda found: isinstance(found[-1], Heartbeat), "ETHUSDT")
     venue.silent = set()
@@ -73,7 +73,7 @@ async def test_archive_derives_the_market_stream_byte_for_byte(
     redis_server: PrivateRedis, run_id: str, tmp_path: Path
 ) -> None:
     venue = FaultyVenue(*SYMBOLS)
-    changes: dict[str, object] = {"raw_dir": tmp_path, "raw_file_seconds": 3.0}
+    changes: dict[str, object] = {"raw_dir": tmp_path, "raw_file_seconds": 1.0}
     live: dict[str, list[tuple[str, bytes]]] = {}
     async with venue.serving():
         async with collecting(venue, redis_server, run_id, **changes) as one:
