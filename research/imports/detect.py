@@ -41,7 +41,9 @@ CRYPTOFEED = re.compile(rb"configuration: |(wss?|https?)://\S+ (<->|->|<-) \d|\d
 FLAG = re.compile(r"(?i)true|false")
 NUMBER = re.compile(r"\d+(\.\d+)?")
 # A name of a file begins with the symbol if that ends as symbols do.
-NAMED = re.compile(r"(?i)([a-z0-9]{2,20}(?:usdt|usdc|fdusd|busd|tusd|usd|btc|eth|bnb|eur|try))(_perp|_\d{6})?(?=[-_. ])")
+NAMED = re.compile(
+    r"(?i)([a-z0-9]{2,20}(?:usdt|usdc|fdusd|busd|tusd|usd|btc|eth|bnb|eur|try))(_perp|_\d{6})?(?=[-_. ])"
+)
 HEAD_LINES = 5
 
 

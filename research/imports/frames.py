@@ -27,9 +27,7 @@ def depth(
     return Line(recv_ns, symbol, "depth", _encode({**body, "b": bids, "a": asks}))
 
 
-def snapshot(
-    recv_ns: int, symbol: str, exchange_ns: int, last_id: int, bids: Levels, asks: Levels
-) -> Line:
+def snapshot(recv_ns: int, symbol: str, exchange_ns: int, last_id: int, bids: Levels, asks: Levels) -> Line:
     """The answer of `GET /fapi/v1/depth`, with its symbol."""
     at_ms = exchange_ns // MS
     body = {"lastUpdateId": last_id, "symbol": symbol, "E": at_ms, "T": at_ms, "bids": bids, "asks": asks}
@@ -37,7 +35,14 @@ def snapshot(
 
 
 def trade(
-    recv_ns: int, symbol: str, exchange_ns: int, trade_id: int, price: str, size: str, is_sold: bool, kind: str
+    recv_ns: int,
+    symbol: str,
+    exchange_ns: int,
+    trade_id: int,
+    price: str,
+    size: str,
+    is_sold: bool,
+    kind: str,
 ) -> Line:
     """A single trade; `is_sold` where the buyer was the maker, `kind` is the venue's `X`."""
     at_ms = exchange_ns // MS
@@ -46,7 +51,13 @@ def trade(
 
 
 def agg_trade(
-    recv_ns: int, symbol: str, exchange_ns: int, ids: tuple[int, int, int], price: str, size: str, is_sold: bool
+    recv_ns: int,
+    symbol: str,
+    exchange_ns: int,
+    ids: tuple[int, int, int],
+    price: str,
+    size: str,
+    is_sold: bool,
 ) -> Line:
     """An aggregated trade. `ids` are its own and those of its first and last trade."""
     at_ms = exchange_ns // MS

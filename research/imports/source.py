@@ -51,7 +51,9 @@ def lines(path: Path, progress: Progress | None = None) -> Iterator[tuple[int, b
             if progress is not None:
                 progress(path.stat().st_size - told)
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-        raise BadInput(f"{path}, after line {number}: the compressed data are cut or broken: {error}") from error
+        raise BadInput(
+            f"{path}, after line {number}: the compressed data are cut or broken: {error}"
+        ) from error
     except OSError as error:
         if error.errno is None:  # of the decompressor, not of the disk
             raise BadInput(f"{path}, after line {number}: {error}") from error

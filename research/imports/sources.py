@@ -14,6 +14,7 @@ from shared.errors import BadInput
 from shared.units import SECOND
 
 TICKER, BOOKS = "binance-bookticker", ("tardis-l2", "tardis-snapshot", "snapshots")
+BESIDE = ("cryptofeed", "flattened", "binance-depth")  # their files are of one time: each has its own stream
 Group = tuple[Found, list[Path]]
 
 
@@ -24,7 +25,7 @@ def groups(files: Sequence[Path], wanted: str = detect.AUTO) -> list[Group]:
     for path in files:
         found = detect.check(wanted, detect.detect(path), path)
         key = (found.kind, found.symbol or "", "header" if found.header is None else "")
-        if found.kind == "cryptofeed":  # one file a connection: they run beside each other
+        if found.kind in BESIDE:
             key = (found.kind, str(path))
         out.setdefault(key, (found, []))[1].append(path)
     made: dict[str | None, str] = {}

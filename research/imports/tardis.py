@@ -21,7 +21,15 @@ from research.imports.values import flag, number, time_ns
 from services.venue.lines import Line
 from shared.errors import BadFrame
 
-COLUMNS = ("timestamp",), ("localtimestamp",), ("issnapshot",), ("side",), ("price",), ("amount",), ("symbol",)
+COLUMNS = (
+    ("timestamp",),
+    ("localtimestamp",),
+    ("issnapshot",),
+    ("side",),
+    ("price",),
+    ("amount",),
+    ("symbol",),
+)
 
 
 class _Row(NamedTuple):

@@ -3,7 +3,7 @@
 One column for each price and quantity: a side (`bid`, `ask`, `bids`, `asks`, `b`, `a`), what it is (`price`,
 `px`, `p`; `quantity`, `qty`, `size`, `amount`, `volume`, `vol`, `q`, `s`, `v`) and the number of the tier,
 counted from 0 or 1, in any order and with any marks between them: `asks[0].price`, `bid_price_1`, `bidSize20`,
-`price_ask_3`, `bp1`. Or two columns `bids` and `asks` of lists `[[price, quantity], ...]`, in CSV as JSON.
+`price_ask_3`, `bp1`. One tier needs no number: `ask_price`, `bid`. Or two columns `bids` and `asks` of lists `[[price, quantity], ...]`, in CSV as JSON.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ PATTERNS = [
         (_SIDE, _WHAT, _MARKS, _TIER),
         (_WHAT, _SIDE, _MARKS, _TIER),
         (_SIDE, _MARKS, _TIER),
+        ("(?P<side>bids?|asks?)", _WHAT),  # one tier alone
+        ("(?P<side>bid|ask)",),
     )
 ]
 _rows = msgspec.json.Decoder(list[tuple[str | float | int, str | float | int]], strict=False)
@@ -45,7 +47,7 @@ class Tiers:
     def __init__(self, columns: Sequence[str], path: Path) -> None:
         self._bids, self._asks = _places(columns, "bid"), _places(columns, "ask")
         self._lists = find(columns, ("bids",)), find(columns, ("asks",))
-        self.count = min(len(self._bids), len(self._asks))
+        self.count = 0 if None not in self._lists else min(len(self._bids), len(self._asks))
         if not self.count and None in self._lists:
             raise BadInput(f"{path}: no tiers of both sides among {', '.join(columns)[:200]}")
         if len(self._bids) != len(self._asks):
@@ -71,7 +73,7 @@ def _places(columns: Sequence[str], side: str) -> list[Place]:
         if match is None or SIDES[match["side"]] != side:
             continue
         what = WHATS[match["what"]] if "what" in match.groupdict() else "price"
-        found.setdefault(int(match["tier"]), {})[what] = at
+        found.setdefault(int(match.groupdict().get("tier", 0)), {})[what] = at
     return [(tier["price"], tier["size"]) for _, tier in sorted(found.items()) if len(tier) == 2]
 
 
