@@ -1,1 +1,1 @@
-"""Data of other recorders to lobflow's own: each format becomes the venue's frames, and those market entries."""
+"""Data of other recorders to lobflow's own: every format becomes the venue's frames first."""

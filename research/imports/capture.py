@@ -1,7 +1,8 @@
 """Raw captures written: per symbol one gzip file of `<recv_ns> <frame>` lines, which everything else reads.
 
-Time never goes back in a capture: a line stamped before the last one is restamped to it. A depth snapshot that
-precedes the first diff is put behind it, because whoever plays the capture asks for one when a diff has come.
+Time never goes back in a capture: a line stamped before the last one is restamped to it. A depth snapshot
+that precedes the first diff is put behind it, because whoever plays the capture asks for one when a diff has
+come.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Capture:
         self.survey = Survey(path)
         self.kinds: Counter[str] = Counter()
         self.restamped = 0
-        self._file = cast(IO[bytes], gzip.open(path, "wb", compresslevel=GZIP_LEVEL))
+        self._file = cast(IO[bytes], gzip.open(path, "wb", compresslevel=GZIP_LEVEL))  # noqa: SIM115
         self._last_ns = 0
         self._held: Line | None = None
 

@@ -9,8 +9,8 @@ from research.imports.reading import Reading
 from research.imports.values import time_ns
 from shared.errors import BadFrame, BadInput
 
-ARRIVAL = ("localtimestamp", "localtime", "localts", "recvns", "recvtime", "recvts", "receivetime", "receivedat",
-           "received", "receivens", "arrival", "arrivalns", "arrivaltime", "timestampofreceiveus",
+ARRIVAL = ("localtimestamp", "localtime", "localts", "recvns", "recvtime", "recvts", "receivetime",
+           "receivedat", "received", "receivens", "arrival", "arrivalns", "arrivaltime", "timestampofreceiveus",
            "timestampofreceive")  # fmt: skip
 EXCHANGE = ("exchangens", "exchangetime", "transacttime", "transactiontime", "tradetime", "timestamp", "time",
             "datetime", "date", "ts", "eventtime")  # fmt: skip

@@ -30,8 +30,8 @@ KINDS = {
     "trades": "Parquet or CSV of trades",
 }
 VISION_NAMES = {  # of files without a header: the venue wrote none until 2022, and writes none for spot
-    "binance-aggtrades": ["agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id", "transact_time",
-                          "is_buyer_maker", "is_best_match"],
+    "binance-aggtrades": ["agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id",
+                          "transact_time", "is_buyer_maker", "is_best_match"],
     "binance-trades": ["id", "price", "qty", "quote_qty", "time", "is_buyer_maker", "is_best_match"],
     "binance-bookticker": ["update_id", "best_bid_price", "best_bid_qty", "best_ask_price", "best_ask_qty",
                            "transaction_time", "event_time"],

@@ -68,7 +68,7 @@ def agg_trade(
 
 
 def wrapped(line: Line) -> bytes:
-    """One line of a raw capture, with its end: `<recv_ns> <frame>`; snapshots stand alone, as REST sends them."""
+    """One line of a raw capture, with its end; snapshots stand alone, as REST sends them."""
     if line.kind == "snapshot":
         return b"%d %b\n" % (line.recv_ns, line.data)
     stream = f"{line.symbol.lower()}@{line.kind}".encode()

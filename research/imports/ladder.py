@@ -28,7 +28,7 @@ class Ladder:
         self._is_known = False
 
     def changes(self, recv_ns: int, exchange_ns: int, bids: Levels, asks: Levels) -> Iterator[Line]:
-        """Levels that changed (quantity 0: gone), in their canonical texts. Nothing where no book is known."""
+        """Levels that changed (quantity 0: gone), in canonical texts. Nothing where no book is known."""
         if self._is_known:
             yield self._diff(recv_ns, exchange_ns, self._next_id(recv_ns, None), bids, asks)
 
@@ -54,7 +54,7 @@ class Ladder:
     def restart(
         self, recv_ns: int, exchange_ns: int, bids: Levels, asks: Levels, update_id: int | None = None
     ) -> Iterator[Line]:
-        """A book that follows nothing: a diff without predecessor, and the snapshot that it makes necessary."""
+        """A book that follows nothing: a diff without predecessor, and the snapshot it makes necessary."""
         last = self._next_id(recv_ns, update_id) if update_id is None else update_id
         yield depth(recv_ns, self.symbol, exchange_ns, (last, last, NO_PREDECESSOR), (), ())
         yield snapshot(recv_ns, self.symbol, exchange_ns, last, bids, asks)

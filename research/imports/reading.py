@@ -20,8 +20,8 @@ ARRIVAL_NS = 10 * MS
 
 
 class Reading:
-    """One import. `symbol` limits it to one, and names it where the files do not. `arrival_ns` is what an entry
-    takes to arrive where the files tell no time of arrival."""
+    """One import. `symbol` limits it to one, and names it where the files do not. `arrival_ns` is how long
+    an entry took to arrive where the files tell no time of arrival."""
 
     def __init__(
         self, symbol: str | None = None, arrival_ns: int = ARRIVAL_NS, progress: Progress | None = None
@@ -48,7 +48,7 @@ class Reading:
         return self.symbol is None or symbol == self.symbol
 
     def named(self, path: Path, found: str | None) -> str:
-        """The symbol of a file that holds one. Raises BadInput where neither the file nor the user tells it."""
+        """The symbol of a file that holds one. Raises BadInput where neither file nor user tells it."""
         symbol = self.symbol or found
         if symbol is None:
             raise BadInput(f"{path}: neither name nor content tells the symbol; give --symbol")

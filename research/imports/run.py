@@ -91,10 +91,11 @@ def import_files(
     wanted: str = detect.AUTO,
     units: tuple[int | None, int | None] = (None, None),
     keeps_captures: bool = True,
-    on_entries: Callable[[str, int], None] | None = None,
+    on_entries: Callable[[str, int, int], None] | None = None,
 ) -> Report:
-    """Import `files` into `output` (see `research.imports.target`). `units` are tick and lot in 1e-9 where they
-    are given; `on_entries` is told, for a symbol, of how many frames more the entries are made.
+    """Import `files` into `output` (see `research.imports.target`). `units` are tick and lot in 1e-9 where
+    they are given; `on_entries` is told a symbol, how many frames more its entries are made of, and of how many
+    in all.
 
     Raises BadInput, in one line, where nothing can be imported; then nothing is left in `output`.
     """
@@ -134,7 +135,7 @@ def _entries(
     target: Target,
     reading: Reading,
     units: tuple[int | None, int | None],
-    on_entries: Callable[[str, int], None] | None,
+    on_entries: Callable[[str, int, int], None] | None,
 ) -> Imported:
     survey = capture.survey
     scale, source = _scale(symbol, capture, reading, units)
@@ -154,7 +155,7 @@ def _entries(
             if isinstance(message, FeedStatus) and message.state == "gap" and len(gaps) < GAPS_SHOWN:
                 gaps.append((message.recv_ns, message.reason))
             if on_entries is not None and counts["frames"] - told >= 1000:
-                on_entries(symbol, counts["frames"] - told)
+                on_entries(symbol, counts["frames"] - told, frames)
                 told = counts["frames"]
             assert isinstance(message, Market)
             yield entry_id, message

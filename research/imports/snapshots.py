@@ -1,7 +1,7 @@
 """Tables of whole books, a row each: Tardis `book_snapshot_25`, and Parquet or CSV of 20 tiers or more.
 
-The first book becomes a depth snapshot, each further one the diff that leads to it, so that every row gives one
-book again. A row whose book is crossed or has an empty side is left out, and is a gap.
+The first book becomes a depth snapshot, each further one the diff that leads to it, so that every row gives
+one book again. A row whose book is crossed or has an empty side is left out, and is a gap.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ Progress = Callable[[int], None]  # told how many more bytes of the file, as it 
 
 
 class Table(NamedTuple):
-    """Rows of text under named columns; `rows` are (line or row number, values). Where the file has no header,
-    `columns` are those handed in."""
+    """Rows of text under named columns; `rows` are (line or row number, values). Where the file has no
+    header, `columns` are those handed in."""
 
     columns: list[str]
     rows: Iterator[tuple[int, list[str]]]

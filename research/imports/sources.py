@@ -26,7 +26,7 @@ def groups(files: Sequence[Path], wanted: str = detect.AUTO) -> list[Group]:
         found = detect.check(wanted, detect.detect(path), path)
         key = (found.kind, found.symbol or "", "header" if found.header is None else "")
         if found.kind in BESIDE:
-            key = (found.kind, str(path))
+            key = (found.kind, str(path), "")
         out.setdefault(key, (found, []))[1].append(path)
     made: dict[str | None, str] = {}
     for found, _ in out.values():

@@ -11,6 +11,7 @@ goes on where it ended: `seq` and ids rise, and a new epoch begins.
 from __future__ import annotations
 
 import shutil
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -58,9 +59,7 @@ class Target:
         found = files_of(self.folder, label_of(Stream.MARKET, symbol))
         if not found:
             return None
-        entry_id, data = "", b""
-        for entry_id, data in read(found[-1:]):
-            pass
+        (entry_id, data) = deque(read(found[-1:]), maxlen=1).pop()
         last = codec.decode(data)
         if not isinstance(last, Market):
             raise BadInput(f"{found[-1]}: holds {type(last).__name__}, which is no market entry")
@@ -84,7 +83,7 @@ class Target:
         self._archive.add(label, batch, 0.0)
 
     def finish(self, captures: dict[Path, str], record: dict[str, Any]) -> None:
-        """Put everything in its place: Parquet, `captures` (written path -> name to keep), and what was done."""
+        """Put all in its place: Parquet, `captures` (written path -> name to keep), and what was done."""
         self._archive.close()
         parts = {path: path.relative_to(self.staging) for path in self.staging.rglob("part-*.parquet")}
         moves = parts | {path: Path(RAW, name) for path, name in captures.items()}

@@ -1,6 +1,7 @@
 """Binance Vision's bookTicker: the best bid and ask alone, as a book of one tier a side.
 
-The venue published them from 2023-05-16 to 2024-03-30. Rows can be out of order; they are sorted by update id.
+The venue published them from 2023-05-16 to 2024-03-30. Rows can be out of order; they are sorted by update
+id.
 """
 
 from __future__ import annotations

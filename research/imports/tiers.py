@@ -1,9 +1,10 @@
 """Where a table of whole books keeps its tiers.
 
-One column for each price and quantity: a side (`bid`, `ask`, `bids`, `asks`, `b`, `a`), what it is (`price`,
-`px`, `p`; `quantity`, `qty`, `size`, `amount`, `volume`, `vol`, `q`, `s`, `v`) and the number of the tier,
-counted from 0 or 1, in any order and with any marks between them: `asks[0].price`, `bid_price_1`, `bidSize20`,
-`price_ask_3`, `bp1`. One tier needs no number: `ask_price`, `bid`. Or two columns `bids` and `asks` of lists `[[price, quantity], ...]`, in CSV as JSON.
+One column for each price and quantity, of a side (`bid`, `ask`, `bids`, `asks`, `b`, `a`), of what it is
+(`price`, `px`, `p`; `quantity`, `qty`, `size`, `amount`, `volume`, `vol`, `q`, `s`, `v`) and of the number of the
+tier, counted from 0 or 1, with any marks between them: `asks[0].price`, `bid_price_1`, `bidSize20`,
+`price_ask_3`, `bp1`. One tier alone needs no number: `ask_price`, `bid`. Or two columns `bids` and `asks` of lists
+`[[price, quantity], ...]`, in CSV as JSON.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Tiers:
         return min(len(_places(columns, "bid")), len(_places(columns, "ask")))
 
     def book(self, row: Sequence[str]) -> tuple[Levels, Levels]:
-        """The bids and asks of one row in canonical texts; tiers that are empty or of nothing are left out."""
+        """The bids and asks of one row in canonical texts; empty tiers are left out."""
         if self.count:
             return _levels(row, self._bids), _levels(row, self._asks)
         return _listed(cell(row, self._lists[0])), _listed(cell(row, self._lists[1]))
