@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from lobflow.console import console as console_for
@@ -27,11 +27,17 @@ FORMATS = "auto, or what the files are to be checked for: " + "; ".join(
 
 
 def import_data(
-    kind: Annotated[str, typer.Argument(help=f"{FORMATS}; or a family, tardis or binance.", metavar="FORMAT")],
+    kind: Annotated[
+        str, typer.Argument(help=f"{FORMATS}; or a family, tardis or binance.", metavar="FORMAT")
+    ],
     files: Annotated[list[Path], typer.Argument(help="Of one kind in order of time; kinds may be mixed.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write, or to go on with.")],
-    symbol: Annotated[str | None, typer.Option(help="Only this one; names it where the files do not.")] = None,
-    tick: Annotated[str | None, typer.Option(help="Tick size; else what all prices are multiples of.")] = None,
+    symbol: Annotated[
+        str | None, typer.Option(help="Only this one; names it where the files do not.")
+    ] = None,
+    tick: Annotated[
+        str | None, typer.Option(help="Tick size; else what all prices are multiples of.")
+    ] = None,
     lot: Annotated[str | None, typer.Option(help="Lot size; else what all sizes are multiples of.")] = None,
     arrival_ms: Annotated[
         float, typer.Option(help="Added to the venue's times where the files tell no arrival.", min=0.0)
@@ -50,19 +56,29 @@ def import_data(
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as bar:
         size = sum(path.stat().st_size for path in files if path.is_file())
-        reading_task = bar.add_task("reading", total=size)
-        tasks = {}
-
-        def advance(symbol: str, frames: int, total: int) -> None:
-            if symbol not in tasks:
-                tasks[symbol] = bar.add_task(f"entries of {symbol}", total=total)
-            bar.advance(tasks[symbol], frames)
-
-        reading = Reading(name, round(arrival_ms * MS), lambda count: bar.advance(reading_task, count))
-        report = import_files(files, output, reading, check_name(kind), units, keeps_raw, advance)
+        bars = _Bars(bar, size)
+        reading = Reading(name, round(arrival_ms * MS), bars.read)
+        report = import_files(files, output, reading, check_name(kind), units, keeps_raw, bars.made)
     _show(console, report, output)
     if as_json:
         print_json({"folder": str(output), **report.plain()})
+
+
+class _Bars:
+    """One bar for the bytes read, and one for the frames of each symbol made into entries."""
+
+    def __init__(self, progress: Progress, size: int) -> None:
+        self._progress = progress
+        self._reading = progress.add_task("reading", total=size)
+        self._symbols: dict[str, TaskID] = {}
+
+    def read(self, count: int) -> None:
+        self._progress.advance(self._reading, count)
+
+    def made(self, symbol: str, frames: int, total: int) -> None:
+        if symbol not in self._symbols:
+            self._symbols[symbol] = self._progress.add_task(f"entries of {symbol}", total=total)
+        self._progress.advance(self._symbols[symbol], frames)
 
 
 def _unit(name: str, text: str | None) -> int | None:
@@ -94,7 +110,9 @@ def _show(console: Console, report: Report, output: Path) -> None:
         console.print(skipped)
     for line in _remarks(report):
         console.print(line)
-    console.print(f"Parquet in {output}: lobflow train --data {output} -o MODEL")
+    books = [row.symbol for row in report.symbols if row.has_book]
+    train = f": lobflow train --data {output} --symbol {books[0]} -o MODEL" if books else ""
+    console.print(f"Parquet in {output}{train}", soft_wrap=True)
     replayable = [str(row.capture) for row in report.symbols if row.capture is not None and row.has_book]
     if replayable:
         console.print(f"Captures: lobflow replay {' '.join(replayable)}", soft_wrap=True)
@@ -103,7 +121,18 @@ def _show(console: Console, report: Report, output: Path) -> None:
 def _symbols(rows: list[Imported]) -> Table:
     table = _table("Imported")
     table.add_column("symbol")
-    for name in ("from (UTC)", "seconds", "books", "trades", "marks", "gaps", "crossed", "parked", "tick", "lot"):
+    for name in (
+        "from (UTC)",
+        "seconds",
+        "books",
+        "trades",
+        "marks",
+        "gaps",
+        "crossed",
+        "parked",
+        "tick",
+        "lot",
+    ):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         moment = datetime.fromtimestamp(row.first_ns // SECOND, UTC)
@@ -122,12 +151,15 @@ def _remarks(report: Report) -> list[str]:
     for row in report.symbols:
         if not row.has_book and row.frames["depth"] and not row.frames["snapshot"]:
             out.append(
-                f"{row.symbol}: {row.frames['depth']:,} diffs but no depth snapshot among them: there is no book"
+                f"{row.symbol}: {row.frames['depth']:,} diffs, no depth snapshot among them: there is no book"
             )
         elif not row.has_book and row.frames["depth"]:
             out.append(f"{row.symbol}: no depth snapshot fits the diffs: there is no book")
         elif not row.has_book:
             out.append(f"{row.symbol}: trades only, without a book")
+        if left_out := row.counts.get("trades_left_out", 0):
+            out.append(f"{row.symbol}: {left_out:,} single trades of nothing, of the insurance fund or of "
+                       "deleveraging, which belong to no aggTrade")  # fmt: skip
         if row.gaps:
             at_ns, reason = row.gaps[0]
             moment = datetime.fromtimestamp(at_ns // SECOND, UTC)
@@ -143,4 +175,6 @@ def _remarks(report: Report) -> list[str]:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )

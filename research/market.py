@@ -28,7 +28,7 @@ def market_entries(
     """(symbol, entry id, message) of all symbols in `files`, several files being one capture in sequence.
 
     `counts` receives the collector's totals (frames, gaps, crossed, bbo_checked, bbo_agree, parked,
-    ...). Raises BadInput for files that cannot be replayed.
+    trades_left_out, ...). Raises BadInput for files that cannot be replayed.
     """
     counts = defaultdict(int) if counts is None else counts
     yield from played(files, scan(files), counts)
@@ -46,7 +46,8 @@ def played(
     core = CollectorCore({symbol: row.scale for symbol, row in instruments.items()}, counts, resume)
     wanted: set[str] = set()
     passed = dict.fromkeys(instruments, 0)  # snapshots of each symbol that went by
-    for event in timeline(files, instruments):
+    left_out: dict[str, int] = {}
+    for event in timeline(files, instruments, left_out):
         if event.kind == "snapshot":
             passed[event.symbol] += 1
             if event.symbol not in wanted:
@@ -67,6 +68,7 @@ def played(
                 wanted.add(output.symbol)
             else:  # no later snapshot in the recording: as when the venue answers that it has none
                 core.snapshot_failed(event.recv_ns, output.symbol)
+    counts["trades_left_out"] += sum(left_out.values())
     yield from _entries(core.tick(max(row.last_ns for row in instruments.values()) + tail_ns))
 
 

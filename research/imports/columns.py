@@ -10,8 +10,8 @@ from research.imports.values import time_ns
 from shared.errors import BadFrame, BadInput
 
 ARRIVAL = ("localtimestamp", "localtime", "localts", "recvns", "recvtime", "recvts", "receivetime",
-           "receivedat", "received", "receivens", "arrival", "arrivalns", "arrivaltime", "timestampofreceiveus",
-           "timestampofreceive")  # fmt: skip
+           "receivedat", "received", "receivens", "arrival", "arrivalns", "arrivaltime",
+           "timestampofreceiveus", "timestampofreceive")  # fmt: skip
 EXCHANGE = ("exchangens", "exchangetime", "transacttime", "transactiontime", "tradetime", "timestamp", "time",
             "datetime", "date", "ts", "eventtime")  # fmt: skip
 PRICE = ("price", "p", "px")

@@ -59,6 +59,7 @@ class Imported:
             "parked": self.counts.get("parked", 0),
             "bbo_checked": self.counts.get("bbo_checked", 0),
             "bbo_agree": self.counts.get("bbo_agree", 0),
+            "trades_left_out": self.counts.get("trades_left_out", 0),
             "restamped": self.restamped,
             "has_book": self.has_book,
             "capture": None if self.capture is None else str(self.capture),
@@ -94,8 +95,8 @@ def import_files(
     on_entries: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     """Import `files` into `output` (see `research.imports.target`). `units` are tick and lot in 1e-9 where
-    they are given; `on_entries` is told a symbol, how many frames more its entries are made of, and of how many
-    in all.
+    they are given; `on_entries` is told a symbol, how many frames more its entries are made of, and of how
+    many in all.
 
     Raises BadInput, in one line, where nothing can be imported; then nothing is left in `output`.
     """

@@ -13,6 +13,7 @@ from __future__ import annotations
 import shutil
 from collections import deque
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,6 +29,7 @@ from shared import codec
 from shared.errors import BadInput, BadSetting
 from shared.messages import Market, Message
 from shared.streams import Stream, parse_id
+from shared.units import SECOND
 
 STAGING, RAW, MANIFEST = ".importing", "raw", "imports.json"
 NO_END_S = float("inf")  # files end by size and date alone
@@ -65,8 +67,8 @@ class Target:
             raise BadInput(f"{found[-1]}: holds {type(last).__name__}, which is no market entry")
         if last.recv_ns >= first_ns:
             raise BadInput(
-                f"{self.folder} holds {symbol} up to {last.recv_ns} ns already, and the import begins at "
-                f"{first_ns} ns: import what follows, or into another folder"
+                f"{self.folder} holds {symbol} up to {_text(last.recv_ns)} already, and the import begins at "
+                f"{_text(first_ns)}: import what follows, or into another folder"
             )
         return Resume(last.seq, last.epoch, last.recv_ns, *parse_id(entry_id))
 
@@ -105,3 +107,7 @@ class Target:
     ) -> None:
         self._archive.__exit__(kind, error, trace)
         shutil.rmtree(self.staging, ignore_errors=True)
+
+
+def _text(at_ns: int) -> str:
+    return f"{datetime.fromtimestamp(at_ns / SECOND, UTC):%Y-%m-%d %H:%M:%S.%f}"

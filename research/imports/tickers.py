@@ -31,20 +31,21 @@ def read(
         clock = Clock(columns, path, reading)
         update_id = need(columns, UPDATE_ID, path)
         places = [need(columns, name, path) for name in PLACES]
-
-        def keyed(
-            rows: Iterator[tuple[int, list[str]]] = rows, at: int = update_id, path: Path = path
-        ) -> Iterator[tuple[int, int, list[str]]]:
-            for line, row in rows:
-                try:
-                    yield identity(cell(row, at)), line, row
-                except BadFrame as error:
-                    reading.skips.add(str(error), path, line)
-
-        for own, line, row in in_order(keyed(), reading.skips, path, is_unique=True):
+        keyed = _keyed(rows, update_id, reading, path)
+        for own, line, row in in_order(keyed, reading.skips, path, is_unique=True):
             try:
                 bid, bid_size, ask, ask_size = (number(cell(row, at)) for at in places)
                 times = clock.recv_ns(row), clock.exchange_ns(row)
                 yield from ladder.whole(*times, [(bid, bid_size)], [(ask, ask_size)], own)
             except BadFrame as error:
                 reading.skips.add(str(error), path, line)
+
+
+def _keyed(
+    rows: Iterator[tuple[int, list[str]]], at: int, reading: Reading, path: Path
+) -> Iterator[tuple[int, int, list[str]]]:
+    for line, row in rows:
+        try:
+            yield identity(cell(row, at)), line, row
+        except BadFrame as error:
+            reading.skips.add(str(error), path, line)

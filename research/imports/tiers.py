@@ -1,10 +1,10 @@
 """Where a table of whole books keeps its tiers.
 
 One column for each price and quantity, of a side (`bid`, `ask`, `bids`, `asks`, `b`, `a`), of what it is
-(`price`, `px`, `p`; `quantity`, `qty`, `size`, `amount`, `volume`, `vol`, `q`, `s`, `v`) and of the number of the
-tier, counted from 0 or 1, with any marks between them: `asks[0].price`, `bid_price_1`, `bidSize20`,
-`price_ask_3`, `bp1`. One tier alone needs no number: `ask_price`, `bid`. Or two columns `bids` and `asks` of lists
-`[[price, quantity], ...]`, in CSV as JSON.
+(`price`, `px`, `p`; `quantity`, `qty`, `size`, `amount`, `volume`, `vol`, `q`, `s`, `v`) and of the number of
+the tier, counted from 0 or 1, with any marks between them: `asks[0].price`, `bid_price_1`, `bidSize20`,
+`price_ask_3`, `bp1`. One tier alone needs no number: `ask_price`, `bid`. Or two columns `bids` and `asks` of
+lists `[[price, quantity], ...]`, in CSV as JSON.
 """
 
 from __future__ import annotations
