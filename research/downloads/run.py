@@ -32,17 +32,23 @@ async def download(
     async with aiohttp.ClientSession(connector=connector, headers=headers, auto_decompress=False) as session:
         fetcher = Fetcher(session, folder, pace or Pace(), on_bytes)
 
-        async def work() -> None:
-            while waiting:
-                number, remote = waiting.pop()
-                outcomes[number] = await fetcher.fetch(remote)
-                if on_outcome is not None:
-                    on_outcome(outcomes[number])
-
         try:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(min(parallel, len(remotes))):
-                    tasks.create_task(work())
+                    tasks.create_task(_work(fetcher, waiting, outcomes, on_outcome))
         except* OSError as group:
             raise BadSetting(f"cannot write to {folder}: {group.exceptions[0]}") from group
     return [outcomes[number] for number in range(len(remotes))]
+
+
+async def _work(
+    fetcher: Fetcher,
+    waiting: list[tuple[int, Remote]],
+    outcomes: dict[int, Outcome],
+    on_outcome: Callable[[Outcome], None] | None,
+) -> None:
+    while waiting:
+        number, remote = waiting.pop()
+        outcomes[number] = await fetcher.fetch(remote)
+        if on_outcome is not None:
+            on_outcome(outcomes[number])

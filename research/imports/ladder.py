@@ -32,6 +32,13 @@ class Ladder:
         if self._is_known:
             yield self._diff(recv_ns, exchange_ns, self._next_id(recv_ns, None), bids, asks)
 
+    def gap(self, recv_ns: int, exchange_ns: int) -> Line:
+        """A diff without predecessor: whoever follows sees that something is missing. The book is lost."""
+        self._is_known = False
+        self._last = self._next_id(recv_ns, None)
+        ids = self._last, self._last, NO_PREDECESSOR
+        return depth(recv_ns, self.symbol, exchange_ns, ids, (), ())
+
     def whole(
         self, recv_ns: int, exchange_ns: int, bids: Levels, asks: Levels, update_id: int | None = None
     ) -> Iterator[Line]:

@@ -26,6 +26,10 @@ DEPTH, SNAPSHOT, TRADE = "depth", "snapshot", "trade"
 Numbered = tuple[int, list[str]]
 
 
+class _Unused(BadFrame):
+    """A row of a kind that is not used."""
+
+
 class _Layout:
     """Which column is which in one file."""
 
@@ -43,6 +47,7 @@ class _Layout:
         self.answer = find(columns, ("lastupdateid",)) if self.stream_type is not None else self.last
         self.maker = find(columns, ("isbuyermarketmaker",))
         self.kind = find(columns, ("xunknownparameter",))
+        self.is_spoiled = False  # a row could not even be told which message it is of
 
     def is_asked(self, row: Sequence[str]) -> bool:
         """Whether the level is one of the asks."""
@@ -51,14 +56,14 @@ class _Layout:
         return cell(row, self.side).lower() in ("a", "ask", "sell")
 
     def what(self, row: Sequence[str]) -> str:
-        """Depth, snapshot or trade. Raises BadFrame for anything else."""
+        """Depth, snapshot or trade. Raises _Unused for anything else."""
         if self.update_type is not None:
             return SNAPSHOT if cell(row, self.update_type) == "snap" else DEPTH
         name = cell(row, self.event if self.stream_type is None else self.stream_type)
         kinds = {"depthUpdate": DEPTH, "trade": TRADE, "DIFFERENCE_DEPTH_STREAM": DEPTH,
                  "DEPTH_SNAPSHOT": SNAPSHOT, "TRADE_STREAM": TRADE}  # fmt: skip
         if name not in kinds:
-            raise BadFrame(f"{name[:30] or 'no event'}: rows that are not used")
+            raise _Unused(f"{name[:30] or 'no event'}: rows that are not used")
         return kinds[name]
 
     def message(self, row: Sequence[str]) -> tuple[str, str, str]:
@@ -76,11 +81,14 @@ def read(paths: Sequence[Path], reading: Reading) -> Iterator[Line]:
         used = (row for row in _keyed(rows, layout, path, reading) if reading.wants(row[0][0]))
         for (symbol, what, _), message in groupby(used, key=lambda row: row[0]):
             numbered = [row[1] for row in message]
+            if layout.is_spoiled:  # the row may have been of this message: without it, the ids show the gap
+                layout.is_spoiled = False
+                reading.skips.add("beside a row that cannot be read", path, numbered[0][0], len(numbered))
+                continue
             try:
                 yield _frame(symbol, what, [row for _, row in numbered], layout)
-            except BadFrame as error:  # a message is whole or it is lost: the ids then show the gap
-                for line, _ in numbered:
-                    reading.skips.add(str(error), path, line)
+            except BadFrame as error:  # a message is whole or it is lost
+                reading.skips.add(str(error), path, numbered[0][0], len(numbered))
 
 
 def _keyed(
@@ -89,8 +97,11 @@ def _keyed(
     for line, row in rows:
         try:
             yield layout.message(row), (line, row)
+        except _Unused as error:
+            reading.skips.add(str(error), path, line)
         except BadFrame as error:
             reading.skips.add(str(error), path, line)
+            layout.is_spoiled = True
 
 
 def _frame(symbol: str, what: str, rows: list[list[str]], layout: _Layout) -> Line:

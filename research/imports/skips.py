@@ -23,13 +23,13 @@ class Skips:
     def __init__(self) -> None:
         self._by_reason: dict[str, Skip] = {}
 
-    def add(self, reason: str, path: Path, line: int) -> None:
-        """Count one more row."""
+    def add(self, reason: str, path: Path, line: int, count: int = 1) -> None:
+        """Count more rows; `line` is the first."""
         seen = self._by_reason.get(reason)
         if seen is None:
-            self._by_reason[reason] = Skip(reason, 1, path, line)
+            self._by_reason[reason] = Skip(reason, count, path, line)
         else:
-            seen.count += 1
+            seen.count += count
 
     def __iter__(self) -> Iterator[Skip]:
         return iter(self._by_reason.values())

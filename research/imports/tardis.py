@@ -4,7 +4,8 @@
 
 Amounts are absolute, 0 deletes. Rows before the first snapshot are of no use. Where `is_snapshot` goes from
 false to true, Tardis had connected anew: the book is discarded, and what came before is a gap. Times are
-microseconds; the local one is the arrival at Tardis. Source: docs.tardis.dev, downloadable CSV files.
+microseconds; the local one is the arrival at Tardis. A row that cannot be read leaves a level unknown: that
+is a gap too, until the next snapshot. Source: docs.tardis.dev, downloadable CSV files.
 """
 
 from __future__ import annotations
@@ -42,9 +43,20 @@ class _Row(NamedTuple):
     number: int  # of its line
 
 
-class _Book(NamedTuple):
-    ladder: Ladder
-    state: list[str]  # one of: waiting (for a snapshot), snapshot (the last message was one), live
+class _Book:
+    """One symbol's book. `state`: waiting (for a snapshot), snapshot (the last message was one) or live."""
+
+    def __init__(self, symbol: str) -> None:
+        self.ladder = Ladder(symbol)
+        self.state = "waiting"
+        self.has_begun = False
+
+
+class _Spoiled:
+    """Whether a row could not be read: then a level is not known, and no book is whole any more."""
+
+    def __init__(self) -> None:
+        self.is_so = False
 
 
 def read(paths: Sequence[Path], reading: Reading) -> Iterator[Line]:
@@ -52,34 +64,45 @@ def read(paths: Sequence[Path], reading: Reading) -> Iterator[Line]:
     books: dict[str, _Book] = {}
     for path in paths:
         for book in books.values():
-            book.state[:] = ["live"] if book.state[0] == "snapshot" else book.state
-        rows = (row for row in _rows(path, reading) if reading.wants(row.symbol))
-        for (symbol, recv_ns, is_snapshot), message in groupby(rows, key=lambda row: row[:3]):
-            if symbol not in books:
-                books[symbol] = _Book(Ladder(symbol), ["waiting"])
-            yield from _message(books[symbol], recv_ns, is_snapshot, list(message), path, reading)
+            if book.state == "snapshot":
+                book.state = "live"  # a snapshot at the head of the next file is a new one
+        spoiled = _Spoiled()
+        rows = (row for row in _rows(path, reading, spoiled) if reading.wants(row.symbol))
+        for (symbol, recv_ns, is_snapshot), group in groupby(rows, key=lambda row: row[:3]):
+            message = list(group)
+            if spoiled.is_so:  # in this message, or right behind it: nobody can tell whose row it was
+                spoiled.is_so = False
+                for book in books.values():
+                    yield from _lost(book, message[-1])
+                reading.skips.add("beside a row that cannot be read", path, message[0].number, len(message))
+                continue
+            book = books.setdefault(symbol, _Book(symbol))
+            if book.state == "waiting" and not is_snapshot:
+                reason = "until the next snapshot" if book.has_begun else "before the first snapshot"
+                reading.skips.add(reason, path, message[0].number, len(message))
+                continue
+            yield from _frames(book, recv_ns, is_snapshot, message)
 
 
-def _message(
-    book: _Book, recv_ns: int, is_snapshot: bool, rows: list[_Row], path: Path, reading: Reading
-) -> Iterator[Line]:
-    state = book.state[0]
-    if state == "waiting" and not is_snapshot:
-        for row in rows:
-            reading.skips.add("before the first snapshot", path, row.number)
-        return
+def _frames(book: _Book, recv_ns: int, is_snapshot: bool, rows: list[_Row]) -> Iterator[Line]:
     exchange_ns = rows[-1].exchange_ns
     bids = {row.level[0]: row.level[1] for row in rows if row.is_bid}
     asks = {row.level[0]: row.level[1] for row in rows if not row.is_bid}
     levels = list(bids.items()), list(asks.items())
-    if is_snapshot and state != "snapshot":
+    if is_snapshot and book.state != "snapshot":
         yield from book.ladder.restart(recv_ns, exchange_ns, *levels)
     else:  # a snapshot of several messages goes on where it was
         yield from book.ladder.changes(recv_ns, exchange_ns, *levels)
-    book.state[0] = "snapshot" if is_snapshot else "live"
+    book.state, book.has_begun = "snapshot" if is_snapshot else "live", True
 
 
-def _rows(path: Path, reading: Reading) -> Iterator[_Row]:
+def _lost(book: _Book, row: _Row) -> Iterator[Line]:
+    if book.state != "waiting":
+        yield book.ladder.gap(row.recv_ns, row.exchange_ns)
+    book.state, book.has_begun = "waiting", True
+
+
+def _rows(path: Path, reading: Reading, spoiled: _Spoiled) -> Iterator[_Row]:
     columns, rows = reading.table(path)
     at_time, at_local, at_flag, at_side, at_price, at_amount, at_symbol = (
         need(columns, names, path) for names in COLUMNS
@@ -96,3 +119,4 @@ def _rows(path: Path, reading: Reading) -> Iterator[_Row]:
             yield _Row(symbol, times[0], is_snapshot, times[1], side, level, line)
         except BadFrame as error:
             reading.skips.add(str(error), path, line)
+            spoiled.is_so = True
