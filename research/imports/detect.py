@@ -112,7 +112,7 @@ def _by_header(header: Sequence[str], path: Path) -> str | None:
         return "binance-bookticker"
     if find(header, AGG_ID) is not None:
         return "binance-aggtrades"
-    if has("quoteqty"):
+    if has("quoteqty") or has("baseqty"):
         return "binance-trades"
     if find(header, BOOK) is not None or Tiers.number_of(header):
         return "tardis-snapshot" if is_tardis else "snapshots"

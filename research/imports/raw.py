@@ -15,7 +15,7 @@ from shared.errors import BadFrame
 def read(paths: Sequence[Path], symbol: str | None, reading: Reading) -> Iterator[Line]:
     """The frames of several files, one capture in sequence."""
     for path in paths:
-        frames = Frames(path, symbol or reading.symbol)
+        frames = Frames(path, symbol)
         for number, text in reading.lines(path):
             stamp, _, frame = text.partition(b" ")
             try:

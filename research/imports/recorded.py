@@ -31,8 +31,9 @@ _head = msgspec.json.Decoder(_Head)
 
 
 class Frames:
-    """The frames of one file. A depth answer without symbol belongs to the symbol of the file, if it holds
-    only one: update ids are shared by all symbols, so a wrong guess would make a wrong book."""
+    """The frames of one file. A depth answer without symbol belongs to the symbol of the file (`symbol`, else
+    that of its first frame), if it holds only one: update ids are shared by all symbols, so a wrong guess
+    would make a wrong book."""
 
     def __init__(self, path: Path, symbol: str | None) -> None:
         self.path = path
@@ -52,7 +53,7 @@ class Frames:
                 self._unnamed = number
             symbol = outer.symbol or self.symbol
             if symbol is None:
-                raise BadFrame("a depth answer without symbol")
+                raise BadFrame("a depth answer without symbol, before any frame")
             self._check(symbol)
             return Line(recv_ns, symbol, "snapshot", text)
         stream_symbol, mark, stream = outer.stream.partition("@")
@@ -62,6 +63,7 @@ class Frames:
         if kind is None:
             raise BadFrame(f"{(stream or name)[:30]}: a stream that is not used")
         symbol = symbol_of(stream_symbol or outer.s)
+        self.symbol = self.symbol or symbol
         self._check(symbol)
         return Line(recv_ns, symbol, kind, bytes(outer.data) if outer.data else text)
 

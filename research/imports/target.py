@@ -10,6 +10,8 @@ goes on where it ended: `seq` and ids rise, and a new epoch begins.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections import deque
 from collections.abc import Iterable
@@ -37,13 +39,19 @@ BATCH = 512
 
 
 class Target:
-    """The folder of one import."""
+    """The folder of one import. One at a time: a second one raises BadSetting."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.staging = folder / STAGING
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                os.close(self._lock)
+                raise BadSetting(f"{folder}: another import is writing it") from error
             if self.staging.exists():  # of an import that was killed
                 shutil.rmtree(self.staging)
             (self.staging / RAW).mkdir(parents=True)
@@ -107,6 +115,7 @@ class Target:
     ) -> None:
         self._archive.__exit__(kind, error, trace)
         shutil.rmtree(self.staging, ignore_errors=True)
+        os.close(self._lock)
 
 
 def _text(at_ns: int) -> str:

@@ -15,33 +15,29 @@ from shared.errors import BadFrame
 from shared.units import E9, MS, SECOND, e9, e9_text
 
 MICROSECOND = 1_000
+UNITS = ((10**11, SECOND), (10**14, MS), (10**17, MICROSECOND))  # a number below the limit is of the unit
 PLAIN = re.compile(r"\d{1,15}(\.\d{1,9})?")
 TRUE, FALSE = {"true", "1", "t", "yes"}, {"false", "0", "f", "no"}
-BUY, SELL = {"buy", "b", "1", "bid", "buyer"}, {"sell", "s", "-1", "ask", "seller", "a"}
+BUY, SELL = {"buy", "b", "buyer", "1", "+1"}, {"sell", "s", "seller", "-1"}
 
 
 def time_ns(text: str) -> int:
     """A point in time in nanoseconds since 1970, UTC.
 
     A whole number is taken by its size: below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds,
-    else nanoseconds; each of these spans begins in 1973, so none can be mistaken for its neighbor. A number
-    with a point is seconds. Anything else is ISO 8601, in UTC where it names no zone.
+    else nanoseconds; each of these spans begins in 1973, so none can be mistaken for its neighbor. Anything
+    that is no number is ISO 8601, in UTC where it names no zone.
 
     >>> time_ns("1598918403696"), time_ns("1598918403810979"), time_ns("1626992741.06217")
     (1598918403696000000, 1598918403810979000, 1626992741062170000)
     >>> time_ns("2021-01-08 00:00:00.278+00:00")
     1610064000278000000
     """
-    if text.isdecimal():
-        value = int(text)
-        if value < 10**11:
-            return value * SECOND
-        if value < 10**14:
-            return value * MS
-        return value * MICROSECOND if value < 10**17 else value
-    whole, mark, fraction = text.partition(".")
-    if mark and whole.isdecimal() and fraction.isdecimal():
-        return int(whole) * SECOND + int(fraction[:9].ljust(9, "0"))
+    whole, _, fraction = text.partition(".")
+    if whole.isdecimal() and (fraction.isdecimal() or not fraction):
+        value = int(whole)
+        unit = next((unit for limit, unit in UNITS if value < limit), 1)
+        return value * unit + int(fraction[:9].ljust(9, "0")) * unit // SECOND
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from lobflow.cli import app
 from research.dataset import load
+from research.imports.target import Target
 from shared.errors import BadInput, BadSetting
 from shared.messages import FeedStatus, Lob, Market
 from shared.streams import parse_id
@@ -70,6 +71,13 @@ def test_what_a_killed_import_left_is_removed(tmp_path: Path) -> None:
     run([day(tmp_path / "a.csv", US)], out)
     assert not (out / ".importing").exists()
     assert len(entries(out, "BTCUSDT")) > 5
+
+
+def test_one_import_at_a_time(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with Target(out), pytest.raises(BadSetting, match="another import is writing it"):
+        run([day(tmp_path / "a.csv", US)], out)
+    run([day(tmp_path / "a.csv", US)], out)
 
 
 def test_a_failed_import_leaves_nothing(tmp_path: Path) -> None:
