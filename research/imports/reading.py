@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,11 +56,15 @@ class Reading:
         return symbol
 
     def _counted(self, path: Path, rows: Iterator[tuple[int, T]]) -> Iterator[tuple[int, T]]:
-        for row in rows:
-            self.rows[path] += 1
-            yield row
+        count = 0
+        try:
+            for count, row in enumerate(rows, 1):  # noqa: B007 - it is used in `finally`
+                yield row
+        finally:
+            self.rows[path] += count
 
 
+@lru_cache(4_096)
 def symbol_of(text: str) -> str:
     """A symbol as the venue writes it.
 

@@ -15,10 +15,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from research.imports.columns import cell, need
+from research.imports.columns import need
 from research.imports.ladder import Ladder
 from research.imports.reading import Reading, symbol_of
-from research.imports.values import flag, number, time_ns
+from research.imports.values import number, time_ns
 from services.venue.lines import Line
 from shared.errors import BadFrame
 
@@ -31,6 +31,9 @@ COLUMNS = (
     ("amount",),
     ("symbol",),
 )
+
+
+SIDES, FLAGS = {"bid": True, "ask": False}, {"true": True, "false": False}
 
 
 class _Row(NamedTuple):
@@ -107,15 +110,14 @@ def _rows(path: Path, reading: Reading, spoiled: _Spoiled) -> Iterator[_Row]:
     at_time, at_local, at_flag, at_side, at_price, at_amount, at_symbol = (
         need(columns, names, path) for names in COLUMNS
     )
-    sides = {"bid": True, "ask": False}
     for line, row in rows:
         try:
-            side = sides.get(cell(row, at_side))
-            if side is None:
-                raise BadFrame("the side is neither bid nor ask")
-            level = number(cell(row, at_price)), number(cell(row, at_amount))
-            symbol, is_snapshot = symbol_of(cell(row, at_symbol)), flag(cell(row, at_flag))
-            times = time_ns(cell(row, at_local)), time_ns(cell(row, at_time))
+            try:
+                side, level = SIDES[row[at_side]], (number(row[at_price]), number(row[at_amount]))
+                symbol, is_snapshot = symbol_of(row[at_symbol]), FLAGS[row[at_flag]]
+                times = time_ns(row[at_local]), time_ns(row[at_time])
+            except LookupError as error:
+                raise BadFrame("a side or flag is none, or the row is too short") from error
             yield _Row(symbol, times[0], is_snapshot, times[1], side, level, line)
         except BadFrame as error:
             reading.skips.add(str(error), path, line)

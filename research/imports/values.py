@@ -21,6 +21,7 @@ TRUE, FALSE = {"true", "1", "t", "yes"}, {"false", "0", "f", "no"}
 BUY, SELL = {"buy", "b", "buyer", "1", "+1"}, {"sell", "s", "seller", "-1"}
 
 
+@lru_cache(4_096)  # the rows of one message repeat their times
 def time_ns(text: str) -> int:
     """A point in time in nanoseconds since 1970, UTC.
 
