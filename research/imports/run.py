@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from research.downloads.store import Store
 from research.imports import detect, sources
 from research.imports.capture import Capture, Captures
 from research.imports.reading import Reading
@@ -70,7 +71,7 @@ class Imported:
 class Report:
     """What became of an import."""
 
-    files: list[dict[str, Any]]  # name, format, bytes, rows
+    files: list[dict[str, Any]]  # file, format, bytes, rows, and sha256 where it is kept beside the file
     arrival_ns: int | None  # what was added to the venue's times; None where all files tell arrivals
     skipped: list[dict[str, Any]]  # reason, count, file, line (of the first)
     symbols: list[Imported]
@@ -199,7 +200,9 @@ def _scale(
 
 
 def _file(path: Path, kind: str, reading: Reading) -> dict[str, Any]:
-    return {"file": str(path), "format": kind, "bytes": path.stat().st_size, "rows": reading.rows[path]}
+    told = {"file": str(path), "format": kind, "bytes": path.stat().st_size, "rows": reading.rows[path]}
+    digest = Store(path).stored_digest()  # of a file that `lobflow data download` verified
+    return told if digest is None else {**told, "sha256": digest}
 
 
 def _nothing(files: Sequence[Path], reading: Reading) -> str:

@@ -370,7 +370,10 @@ async def test_the_commands_from_the_server_to_parquet(server: Publisher, tmp_pa
     assert "Not published: 2024-01-02" in answer.stderr
     answer = await lobflow("import", "auto", *files, "-o", str(tmp_path / "out"), "--json")
     assert answer.exit_code == 0
-    (row,) = json.loads(answer.stdout.splitlines()[-1])["symbols"]
+    summary = json.loads(answer.stdout.splitlines()[-1])
+    published = [hashlib.sha256(server.files[str(remote.place)]).hexdigest() for remote in (book, trades)]
+    assert [row["sha256"] for row in summary["files"]] == published
+    (row,) = summary["symbols"]
     assert (row["entries"]["Lob"], row["entries"]["AggTrade"], row["gaps"]) == (2, 1, 0)
     assert entries(tmp_path / "out", "BTCUSDT")[0][0].startswith("1704067200000-")
 
