@@ -7,11 +7,12 @@ in lockstep; a test holds the two together.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 
 from services.collector.core import CollectorCore
-from services.collector.feed import Out, Output
+from services.collector.feed import Out, Output, Resume
+from services.venue.events import Instrument
 from services.venue.recording import scan, timeline
 from shared.errors import BadFrame
 from shared.messages import Message
@@ -27,15 +28,30 @@ def market_entries(
     """(symbol, entry id, message) of all symbols in `files`, several files being one capture in sequence.
 
     `counts` receives the collector's totals (frames, gaps, crossed, bbo_checked, bbo_agree, parked,
-    ...). Raises BadInput for files that cannot be replayed.
+    trades_left_out, ...). Raises BadInput for files that cannot be replayed.
     """
     counts = defaultdict(int) if counts is None else counts
-    instruments = scan(files)
-    core = CollectorCore({symbol: row.scale for symbol, row in instruments.items()}, counts)
+    yield from played(files, scan(files), counts)
+
+
+def played(
+    files: Sequence[Path],
+    instruments: dict[str, Instrument],
+    counts: MutableMapping[str, int],
+    resume: Mapping[str, Resume] | None = None,
+    tail_ns: int = TAIL_NS,
+) -> Iterator[tuple[str, str, Message]]:
+    """As `market_entries`, of files that were scanned already. `resume` says where streams that go on stand;
+    `tail_ns` is how long market time goes on after the last frame."""
+    core = CollectorCore({symbol: row.scale for symbol, row in instruments.items()}, counts, resume)
     wanted: set[str] = set()
-    for event in timeline(files, instruments):
-        if event.kind == "snapshot" and event.symbol not in wanted:
-            continue
+    passed = dict.fromkeys(instruments, 0)  # snapshots of each symbol that went by
+    left_out: dict[str, int] = {}
+    for event in timeline(files, instruments, left_out):
+        if event.kind == "snapshot":
+            passed[event.symbol] += 1
+            if event.symbol not in wanted:
+                continue
         try:
             if event.kind == "snapshot":
                 wanted.discard(event.symbol)
@@ -48,11 +64,12 @@ def market_entries(
         for output in outputs:
             if isinstance(output, Out):
                 yield output
-            elif any(at_ns > event.recv_ns for at_ns in instruments[output.symbol].snapshots):
+            elif passed[output.symbol] < len(instruments[output.symbol].snapshots):
                 wanted.add(output.symbol)
             else:  # no later snapshot in the recording: as when the venue answers that it has none
                 core.snapshot_failed(event.recv_ns, output.symbol)
-    yield from _entries(core.tick(max(row.last_ns for row in instruments.values()) + TAIL_NS))
+    counts["trades_left_out"] += sum(left_out.values())
+    yield from _entries(core.tick(max(row.last_ns for row in instruments.values()) + tail_ns))
 
 
 def _entries(outputs: list[Output]) -> Iterator[tuple[str, str, Message]]:

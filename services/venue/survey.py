@@ -85,6 +85,10 @@ class Survey:
         """Tick and lot size. Raises BadInput where no book can be built."""
         if not self.snapshots:
             raise BadInput(f"no depth snapshot for {symbol} in {self.path}: the book cannot be built")
+        return self.units(symbol)
+
+    def units(self, symbol: str) -> Scale:
+        """Tick and lot size, of trades without a book too. Raises BadInput where there is no price."""
         scale = Scale(self._prices.value(), self._sizes.value())
         if not scale.tick_e9 or not scale.lot_e9:
             raise BadInput(f"no price and quantity for {symbol} in {self.path}")

@@ -41,6 +41,7 @@ class TapeState(msgspec.Struct):
 
     next_id: int
     under_way: list[Open]  # oldest first
+    last_trade_id: int | None = None
 
 
 class Tape:
@@ -50,6 +51,7 @@ class Tape:
         self.symbol = symbol
         self.left_out = 0  # trades that belong to no aggTrade
         self._next_id = 1
+        self._last_trade_id: int | None = None
         self._open: dict[tuple[bool, str], Open] = {}  # by side and price; the earliest due comes first
 
     @property
@@ -63,6 +65,9 @@ class Tape:
         Call `close` first as often as `due_ns` is at or before `recv_ns`. Raises BadFrame for bad text.
         """
         price_e9, quantity_e9 = e9(trade.p), e9(trade.q)
+        if self._last_trade_id is not None and trade.t > self._last_trade_id + 1:
+            self._next_id += 1  # a trade is missing: so is an id, and the reader sees the gap
+        self._last_trade_id = max(trade.t, self._last_trade_id or 0)
         if trade.X != "MARKET" or not price_e9 or not quantity_e9:
             self.left_out += 1
             return None
@@ -83,11 +88,12 @@ class Tape:
 
     def state(self) -> TapeState:
         """What `resume` needs to go on from here."""
-        return TapeState(self._next_id, list(self._open.values()))
+        return TapeState(self._next_id, list(self._open.values()), self._last_trade_id)
 
     def resume(self, state: TapeState) -> None:
         """Become the tape whose state it is."""
         self._next_id = state.next_id
+        self._last_trade_id = state.last_trade_id
         self._open = {(one.first.m, one.first.p): one for one in state.under_way}
 
     def _text(self, one: Open, event_ms: int) -> bytes:

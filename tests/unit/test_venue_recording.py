@@ -16,7 +16,7 @@ from services.venue import market as venue_market
 from services.venue.recording import scan, timeline
 from services.venue.tape import Tape, Trade
 from shared.errors import BadInput
-from shared.messages import Lob
+from shared.messages import FeedStatus, Lob
 from shared.units import MS, Scale
 
 T0 = 1_700_000_000_000 * MS
@@ -33,8 +33,24 @@ def diff(u: int = 9, pu: int = 0, price: str = "100.0") -> str:
     return frame("depth", U=1, u=u, pu=pu, b=[[price, "2.000"]], a=[])
 
 
-def trade(ms: int, price: str, quantity: str, is_buyer_maker: bool = False, kind: str = "MARKET") -> str:
-    return frame("trade", E=ms, T=ms, t=ms, p=price, q=quantity, X=kind, m=is_buyer_maker)
+def trade(
+    ms: int,
+    price: str,
+    quantity: str,
+    is_buyer_maker: bool = False,
+    kind: str = "MARKET",
+    number: int | None = None,
+) -> str:
+    return frame(
+        "trade",
+        E=ms,
+        T=ms,
+        t=ms // 10 if number is None else number,
+        p=price,
+        q=quantity,
+        X=kind,
+        m=is_buyer_maker,
+    )
 
 
 def written(path: Path, rows: list[tuple[int, str]]) -> Path:
@@ -60,7 +76,7 @@ def test_trades_close_into_aggregates_by_price_side_and_time(tmp_path: Path) -> 
         (50, trade(50, "100.2", "1")),
         (55, diff()),
         (150, diff(10, 9)),
-        (500, trade(500, "100.2", "2", True)),
+        (500, trade(500, "100.2", "2", True, number=6)),
     ]
     path = written(tmp_path / "r", rows)
     left_out: dict[str, int] = {}
@@ -73,8 +89,21 @@ def test_trades_close_into_aggregates_by_price_side_and_time(tmp_path: Path) -> 
         ("aggTrade", 150), ("depth", 150), ("aggTrade", 600),
     ]  # fmt: skip
     first, second, third = (msgspec.json.decode(event.data) for event in events if event.kind == "aggTrade")
-    assert (first["q"], first["f"], first["l"], first["T"], first["E"]) == ("0.75", 10, 20, 10, 110)
+    assert (first["q"], first["f"], first["l"], first["T"], first["E"]) == ("0.75", 1, 2, 10, 110)
     assert (second["a"], second["E"], third["a"], third["m"]) == (2, 150, 3, True)
+
+
+def test_a_missing_trade_is_a_missing_aggregate_id(tmp_path: Path) -> None:
+    rows = [(0, SNAPSHOT), (1, diff())]
+    rows += [(at, trade(at, "100.1", "1", number=number)) for at, number in ((10, 7), (500, 8), (900, 10))]
+    path = written(tmp_path / "r", rows)
+    found = [msgspec.json.decode(event.data) for event in timeline([path], scan([path]))
+             if event.kind == "aggTrade"]  # fmt: skip
+    assert [row["a"] for row in found] == [1, 2, 4]
+    counts: dict[str, int] = defaultdict(int)
+    states = [m.reason for _, _, m in market_entries([path], counts) if isinstance(m, FeedStatus)]
+    assert counts["gaps"] == 1
+    assert "aggTrade: id 4 after 2" in states
 
 
 def test_tape_splits_at_the_window() -> None:

@@ -1,0 +1,17 @@
+"""`lobflow data`: every way into and out of the data."""
+
+from __future__ import annotations
+
+import typer
+
+from lobflow.data_download import download
+from lobflow.data_import import import_data
+
+app = typer.Typer(help="Recorded data: bring it in, look at it, take it out.", no_args_is_help=True)
+app.command("import")(import_data)
+app.command("download")(download)
+
+
+@app.callback()
+def group() -> None:
+    """Recorded data."""
