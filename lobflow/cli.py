@@ -9,6 +9,7 @@ import typer
 
 from lobflow.bench import app as bench
 from lobflow.console import run
+from lobflow.data import app as data
 from lobflow.market_stats import market_stats
 from lobflow.replay_command import replay
 from lobflow.soak import soak
@@ -29,6 +30,7 @@ app.command()(replay)
 app.command()(train)
 app.command()(market_stats)
 app.add_typer(bench, name="bench")
+app.add_typer(data, name="data")
 
 
 def _version(value: bool) -> None:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from services.recorder.archive import Archive
 from services.recorder.core import Limits
 from services.recorder.layout import label_of
+from services.recorder.place import place
 from shared import bus
 from shared.bus import Link
 from shared.errors import LobflowError
@@ -36,7 +37,7 @@ async def record(context: Context) -> None:
     settings = context.settings
     limits = Limits(seconds=settings.record_seconds)
     try:
-        with Archive(settings.record_dir / settings.run_id, limits) as archive:
+        with Archive(place(settings.record_dir) / settings.run_id, limits) as archive:
             await _lanes(context, archive)
             archive.close()
             _report(context, archive)
@@ -69,7 +70,10 @@ async def _lanes(context: Context, archive: Archive) -> None:
 def _report(context: Context, archive: Archive) -> None:
     context.positions.update(archive.positions())
     context.telemetry.counters.update(
-        entries=archive.entries, files=archive.files, unreadable=archive.unreadable
+        entries=archive.entries,
+        files=archive.files,
+        unreadable=archive.unreadable,
+        duplicates=archive.duplicates,
     )
 
 

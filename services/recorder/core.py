@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from shared import codec
 from shared.errors import BadInput
+from shared.messages import AnyMessage
 from shared.streams import parse_id
 
 UNKNOWN_KIND = ""  # the kind of bytes that are no message
@@ -34,10 +35,21 @@ class Row(NamedTuple):
 
 def to_row(entry_id: bytes, data: bytes) -> Row:
     """The row of one entry."""
-    id_ms, id_n = parse_id(entry_id)
+    return row_of(entry_id, data, to_message(data))
+
+
+def to_message(data: bytes) -> AnyMessage | None:
+    """The message of an entry, or None where the bytes are none."""
     try:
-        message = codec.decode(data)
+        return codec.decode(data)
     except BadInput:
+        return None
+
+
+def row_of(entry_id: bytes, data: bytes, message: AnyMessage | None) -> Row:
+    """The row of one entry that is decoded already."""
+    id_ms, id_n = parse_id(entry_id)
+    if message is None:
         return Row(id_ms, id_n, UNKNOWN_KIND, None, data)
     return Row(id_ms, id_n, type(message).__name__, getattr(message, "recv_ns", None), data)
 

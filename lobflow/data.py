@@ -1,0 +1,15 @@
+"""`lobflow data`: every way into and out of the data."""
+
+from __future__ import annotations
+
+import typer
+
+from lobflow.data_ls import ls
+
+app = typer.Typer(help="Recorded data: bring it in, look at it, take it out.", no_args_is_help=True)
+app.command("ls")(ls)
+
+
+@app.callback()
+def group() -> None:
+    """Recorded data."""
