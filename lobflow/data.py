@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from lobflow.data_check import check
+from lobflow.data_coverage import coverage
 from lobflow.data_ls import ls
 
 app = typer.Typer(help="Recorded data: bring it in, look at it, take it out.", no_args_is_help=True)
 app.command("ls")(ls)
+app.command("coverage")(coverage)
+app.command("check")(check)
 
 
 @app.callback()

@@ -15,8 +15,10 @@ import pyarrow as pa
 
 from services.recorder.archive import Archive
 from services.recorder.core import Limits
+from services.recorder.keep import Keep
 from services.recorder.layout import label_of
-from services.recorder.place import place
+from services.recorder.place import Place, place
+from services.recorder.upkeep import Upkeep
 from shared import bus
 from shared.bus import Link
 from shared.errors import LobflowError
@@ -56,6 +58,7 @@ async def _lanes(context: Context, archive: Archive) -> None:
             for labels in lanes:
                 tasks.create_task(_lane(context, archive, labels))
             tasks.create_task(_health_lane(context, archive))
+            tasks.create_task(_upkeep_lane(context, archive.root))
             while not context.stop.is_set():
                 archive.end_due(time.monotonic())
                 _report(context, archive)
@@ -132,6 +135,22 @@ async def _health_lane(context: Context, archive: Archive) -> None:
         if is_last:
             return
         await sleep_unless(context.stop, HEALTH_PACE_SECONDS)
+
+
+async def _upkeep_lane(context: Context, root: Place) -> None:
+    """Pack and drop closed days, in a thread of its own; the archive writes other files meanwhile."""
+    settings, counters = context.settings, context.telemetry.counters
+    size = settings.record_keep_gb
+    keep = Keep(settings.record_keep_days, None if size is None else int(size * 1e9))
+    upkeep = Upkeep(root, keep, context.stop.is_set)
+    while not context.stop.is_set():
+        done = await asyncio.to_thread(upkeep.round, time.monotonic())
+        counters["files_packed"] += done.packed
+        counters["files_dropped"] += done.dropped
+        for problem in done.problems:
+            counters["days_not_packed"] += 1
+            context.log.error("a day cannot be packed", extra={"with": {"why": problem}})
+        await sleep_unless(context.stop, settings.record_upkeep_seconds)
 
 
 if __name__ == "__main__":
