@@ -79,6 +79,8 @@ class Archive:
                 part.write_group()
         if entries:
             self.seen[label] = format_id(*last)
+        if self.held_bytes > self.limits.held_bytes:
+            max(self._parts.values(), key=lambda part: part.extent.pending_bytes).write_group()
 
     def end_due(self, now_s: float) -> None:
         """Finish the files that have been open long enough, also of streams that have gone quiet."""
@@ -96,7 +98,7 @@ class Archive:
 
     @property
     def held_bytes(self) -> int:
-        """What is held in memory of entries, before compression: below one row group a stream."""
+        """What is held in memory of entries, before compression."""
         return sum(part.extent.pending_bytes for part in self._parts.values())
 
     def positions(self) -> dict[str, str]:

@@ -66,11 +66,13 @@ def date_of(id_ms: int) -> str:
 class Limits(NamedTuple):
     """When rows are written and when a file ends. Bytes are of the entries, before compression.
 
-    A row group is what is held in memory per stream; it is small because there may be many streams.
+    A row group is what is held in memory per stream; all together are held below `held_bytes` and what one
+    read brings, however many streams there are and however fast they come.
     """
 
     seconds: float = 60.0
     group_bytes: int = 2_000_000
+    held_bytes: int = 32_000_000
     file_bytes: int = 64_000_000
 
 
