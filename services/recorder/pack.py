@@ -50,6 +50,20 @@ def pack(parts: Sequence[Place], is_stopped: Callable[[], bool] = lambda: False)
     first = first_id_of(parts[0].name)
     assert first is not None
     draft = Draft(parts[0].parent / pack_name(first, end))
+    try:
+        rows = _write(draft, parts, is_stopped)
+        wanted = sum(_rows_in(path) for path in parts)
+        if is_stopped():
+            return None
+        if rows != wanted:
+            raise BadInput(f"{parts[0].parent}: {rows} entries of {wanted} could be packed")
+        draft.publish()
+    finally:
+        draft.drop()
+    return draft.final
+
+
+def _write(draft: Draft, parts: Sequence[Place], is_stopped: Callable[[], bool]) -> int:
     rows = 0
     with writer(draft) as sink:
         for group in _row_groups(parts):
@@ -57,14 +71,7 @@ def pack(parts: Sequence[Place], is_stopped: Callable[[], bool] = lambda: False)
                 break
             sink.write_table(group, row_group_size=len(group))
             rows += len(group)
-    wanted = sum(_rows_in(path) for path in parts)
-    if rows != wanted:
-        draft.drop()
-        if is_stopped():
-            return None
-        raise BadInput(f"{parts[0].parent}: {rows} entries of {wanted} could be packed")
-    draft.publish()
-    return draft.final
+    return rows
 
 
 def _row_groups(parts: Sequence[Place]) -> Iterator[pa.Table]:

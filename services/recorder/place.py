@@ -19,6 +19,7 @@ Place: TypeAlias = Path | UPath
 
 LOCAL_SCHEMES = ("file", "local")
 TEMPORARY_SUFFIX = ".tmp"
+TAKEN = "{} is there already: are two recorders writing one run?"
 
 
 def place(url: str | Path) -> Place:
@@ -60,24 +61,27 @@ class Draft:
 
     def publish(self, *, replaces: bool = False) -> None:
         """Give the file its name. Raises BadInput where there is one of that name, unless `replaces`."""
+        try:
+            self._publish(replaces)
+        finally:
+            self.drop()
+
+    def _publish(self, replaces: bool) -> None:
         self.sink.flush()
         if not replaces and self.final.exists():
-            raise BadInput(f"{self.final} is there already: are two recorders writing one run?")
+            raise BadInput(TAKEN.format(self.final))
         if isinstance(self.final, Path):
             assert self._temporary is not None
             os.fsync(self.sink.fileno())
-            self.sink.close()
             self._temporary.rename(self.final)
             sync_folder(self.final.parent)
             return
         self.sink.seek(0)
-        data = self.sink.read()
-        self.sink.close()
         options: dict[str, Any] = {} if replaces else {"mode": "create"}
         try:
-            self.final.fs.pipe_file(self.final.path, data, **options)
+            self.final.fs.pipe_file(self.final.path, self.sink.read(), **options)
         except FileExistsError as error:
-            raise BadInput(f"{self.final} is there already: are two recorders writing one run?") from error
+            raise BadInput(TAKEN.format(self.final)) from error
 
     def drop(self) -> None:
         """Leave nothing behind."""
