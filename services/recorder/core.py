@@ -15,6 +15,7 @@ from shared.errors import BadInput
 from shared.messages import AnyMessage
 from shared.streams import parse_id
 
+ROW_BYTES = 250  # what a row takes in memory beside its bytes
 UNKNOWN_KIND = ""  # the kind of bytes that are no message
 
 
@@ -64,7 +65,7 @@ def date_of(id_ms: int) -> str:
 
 
 class Limits(NamedTuple):
-    """When rows are written and when a file ends. Bytes are of the entries, before compression.
+    """When rows are written and when a file ends. A file's bytes are of the entries, before compression.
 
     A row group is what is held in memory per stream; all together are held below `held_bytes` and what one
     read brings, however many streams there are and however fast they come.
@@ -85,13 +86,13 @@ class Extent:
         self.date = date_of(first.id_ms)
         self.opened_s = now_s  # the shell's clock: only differences are used
         self.raw_bytes = 0
-        self.pending_bytes = 0  # of the rows that are not in a row group yet
+        self.pending_bytes = 0  # that the rows take which are not in a row group yet
 
     def add(self, row: Row) -> None:
         """Count one more row."""
         self.last_id = row.entry_id
         self.raw_bytes += len(row.d)
-        self.pending_bytes += len(row.d)
+        self.pending_bytes += len(row.d) + ROW_BYTES
 
     def takes(self, row: Row, limits: Limits) -> bool:
         """Whether `row` still belongs into this file: same date, and room left."""
