@@ -8,6 +8,7 @@ rows too: an archive that leaves them out has lost something.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from shared import codec
@@ -15,6 +16,7 @@ from shared.errors import BadInput
 from shared.messages import AnyMessage
 from shared.streams import parse_id
 
+DAY_MS = 86_400_000
 ROW_BYTES = 250  # what a row takes in memory beside its bytes
 UNKNOWN_KIND = ""  # the kind of bytes that are no message
 
@@ -61,7 +63,13 @@ def date_of(id_ms: int) -> str:
     >>> date_of(1723161255030)
     '2024-08-08'
     """
-    return datetime.fromtimestamp(id_ms // 1000, UTC).date().isoformat()
+    return _date(id_ms // DAY_MS)
+
+
+@lru_cache(maxsize=16)
+def _date(day: int) -> str:
+    """The date of a day since the epoch; asked for with every entry."""
+    return datetime.fromtimestamp(day * DAY_MS // 1000, UTC).date().isoformat()
 
 
 class Limits(NamedTuple):
