@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from services.recorder.core import date_of, to_message
 from services.recorder.days import date_of_file, load
-from services.recorder.layout import PACK, PART, first_id_of, folder_of, ledger_name
+from services.recorder.layout import PACK, PART, first_id_of, folder_of, label_of, ledger_name
 from services.recorder.ledger import Carry, Fold, Ledger, differences, encode
 from services.recorder.place import Place, replace
 from services.recorder.reader import entries, files_of
 from shared.errors import BadInput
-from shared.streams import ZERO_ID, format_id, parse_id
+from shared.streams import ZERO_ID, Stream, format_id, parse_id
 
 STEP = 4096  # entries between two words on the progress
 
@@ -151,6 +151,16 @@ class Pages:
         if self._fold is not None:
             self.folded.append(self._fold.page())
             self._fold = None
+
+
+def write_ledgers(run: Place, symbol: str, on_progress: Callable[[int], None] = lambda _: None) -> int:
+    """Write the ledgers of one symbol from its files, where they are missing or wrong: for files that came
+    another way than through a recorder. Returns how many. Raises BadInput, naming the file, where one is
+    not what it must be."""
+    pages = Pages(run, symbol)
+    for problem in check_files(run, label_of(Stream.MARKET, symbol), pages.add, on_progress):
+        raise BadInput(f"{problem.file}: {problem.what}")
+    return pages.repair()
 
 
 def kept_pages(run: Place, symbol: str) -> dict[str, Ledger]:

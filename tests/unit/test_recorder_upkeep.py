@@ -9,7 +9,7 @@ import pytest
 from upath import UPath
 
 from services.recorder.archive import Archive
-from services.recorder.audit import Pages, check_files
+from services.recorder.audit import Pages, check_files, write_ledgers
 from services.recorder.core import Limits
 from services.recorder.days import load
 from services.recorder.keep import Held, Keep, to_drop
@@ -131,6 +131,21 @@ def test_a_ledger_that_lacks_the_last_files_catches_up(root: Place) -> None:
             archive.resume(LABEL)
         assert path.read_bytes() == whole
     assert not problems(root)
+
+
+def test_ledgers_are_written_from_files_that_have_none(root: Place) -> None:
+    record(root)
+    pages = {path.name: path.read_bytes() for path in (root / "ledger" / "symbol=BTCUSDT").glob("*.json")}
+    for name in pages:
+        (root / "ledger" / "symbol=BTCUSDT" / name).unlink()
+    assert write_ledgers(root, "BTCUSDT") == len(pages) == 3
+    assert {
+        path.name: path.read_bytes() for path in (root / "ledger" / "symbol=BTCUSDT").glob("*.json")
+    } == pages
+    assert write_ledgers(root, "BTCUSDT") == 0
+    files_of(root, LABEL)[2].write_bytes(b"PAR1")
+    with pytest.raises(BadInput, match="not readable"):
+        write_ledgers(root, "BTCUSDT")
 
 
 def test_packing_changes_no_entry_and_no_ledger(root: Place) -> None:
