@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import Progress
 
+from bench.record import measure as measure_record
 from bench.tick_to_order import Plan, measure
 from lobflow.console import console as console_for
 from lobflow.console import print_json
@@ -53,5 +55,42 @@ def tick_to_order(
         for hop, spent in row["hops"].items():
             console.print(f"   {hop:22} p50 {spent['p50_us']:>9} us   p99 {spent['p99_us']:>9} us")
     console.print(f"ratio of the medians: {figures['ratio']}")
+    if as_json:
+        print_json(figures)
+
+
+@app.command("record")
+def record(
+    file: Annotated[Path, typer.Argument(help="A raw recording.")] = DEFAULT_FILE,
+    symbols: Annotated[int, typer.Option(help="How many symbols to write its entries as.", min=1)] = 4,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to write: the disk that is measured. Default: temporary files.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
+) -> None:
+    """Entries per second that the recorder writes, beside the live rate of 20 symbols like the recording's.
+
+    The recorder's own path from bytes to renamed Parquet, with market entries, features and predictions.
+    """
+    console = console_for(as_json)
+    with (
+        tempfile.TemporaryDirectory(dir=folder) as own,
+        Progress(console=console, transient=True) as bar,
+    ):
+        task = bar.add_task("starting", total=1.0)
+        figures = measure_record(
+            file,
+            Path(own),
+            symbols,
+            lambda what, share: bar.update(task, description=what, completed=share),
+        )
+    console.print(
+        f"{figures['entries']:,} entries in {figures['seconds']} s: {figures['entries_per_s']:,} entries/s, "
+        f"{figures['bytes_per_entry']} bytes an entry (of {figures['raw_bytes_per_entry']})"
+    )
+    console.print(
+        f"{figures['live_symbols']} symbols live: {figures['live_entries_per_s']:,} entries/s, "
+        f"{figures['live_gb_per_day']} GB a day; ratio {figures['ratio']}"
+    )
     if as_json:
         print_json(figures)

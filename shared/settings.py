@@ -113,7 +113,16 @@ class Settings(BaseSettings):
     stale_ms: int = Field(1000, gt=0, description="a book or prediction older than this opens nothing")
 
     # Recorder, monitor, telemetry
-    record_dir: Path = Path("data")
+    record_dir: str = Field("data", description="a folder, or a URL that fsspec knows: s3://bucket/lobflow")
+    record_keep_days: int | None = Field(
+        None, gt=0, description="recorded days of market, features, predictions, health kept; unset: all"
+    )
+    record_keep_gb: float | None = Field(
+        None, gt=0, description="the oldest of them are dropped above this size of all; unset: never"
+    )
+    record_upkeep_seconds: float = Field(
+        300.0, gt=0, description="how often closed days are packed and old ones dropped"
+    )
     record_seconds: float = Field(60.0, gt=0, le=900, description="a Parquet file is closed after this time")
     host: str = "127.0.0.1"
     monitor_port: int = Field(8000, ge=0, le=65535)

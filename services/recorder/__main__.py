@@ -15,7 +15,10 @@ import pyarrow as pa
 
 from services.recorder.archive import Archive
 from services.recorder.core import Limits
+from services.recorder.keep import Keep
 from services.recorder.layout import label_of
+from services.recorder.place import Place, place
+from services.recorder.upkeep import Upkeep
 from shared import bus
 from shared.bus import Link
 from shared.errors import LobflowError
@@ -36,7 +39,7 @@ async def record(context: Context) -> None:
     settings = context.settings
     limits = Limits(seconds=settings.record_seconds)
     try:
-        with Archive(settings.record_dir / settings.run_id, limits) as archive:
+        with Archive(place(settings.record_dir) / settings.run_id, limits) as archive:
             await _lanes(context, archive)
             archive.close()
             _report(context, archive)
@@ -55,6 +58,7 @@ async def _lanes(context: Context, archive: Archive) -> None:
             for labels in lanes:
                 tasks.create_task(_lane(context, archive, labels))
             tasks.create_task(_health_lane(context, archive))
+            tasks.create_task(_upkeep_lane(context, archive.root))
             while not context.stop.is_set():
                 archive.end_due(time.monotonic())
                 _report(context, archive)
@@ -69,7 +73,10 @@ async def _lanes(context: Context, archive: Archive) -> None:
 def _report(context: Context, archive: Archive) -> None:
     context.positions.update(archive.positions())
     context.telemetry.counters.update(
-        entries=archive.entries, files=archive.files, unreadable=archive.unreadable
+        entries=archive.entries,
+        files=archive.files,
+        unreadable=archive.unreadable,
+        duplicates=archive.duplicates,
     )
 
 
@@ -128,6 +135,22 @@ async def _health_lane(context: Context, archive: Archive) -> None:
         if is_last:
             return
         await sleep_unless(context.stop, HEALTH_PACE_SECONDS)
+
+
+async def _upkeep_lane(context: Context, root: Place) -> None:
+    """Pack and drop closed days, in a thread of its own; the archive writes other files meanwhile."""
+    settings, counters = context.settings, context.telemetry.counters
+    size = settings.record_keep_gb
+    keep = Keep(settings.record_keep_days, None if size is None else int(size * 1e9))
+    upkeep = Upkeep(root, keep, context.stop.is_set)
+    while not context.stop.is_set():
+        done = await asyncio.to_thread(upkeep.round, time.monotonic())
+        counters["files_packed"] += done.packed
+        counters["files_dropped"] += done.dropped
+        for problem in done.problems:
+            counters["days_not_packed"] += 1
+            context.log.error("a day cannot be packed", extra={"with": {"why": problem}})
+        await sleep_unless(context.stop, settings.record_upkeep_seconds)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +15,13 @@ import pytest
 from redis import Redis
 
 from lobflow.private_redis import PrivateRedis
+from services.recorder.audit import Pages, check_files
 from services.recorder.reader import files, files_of, read
 from shared import codec
+from shared.bus import Link
 from shared.messages import AggTrade, Halt, Health, Heartbeat
-from shared.settings import to_environment
+from shared.retention import trim
+from shared.settings import Settings, to_environment
 from shared.streams import Stream, health_key, key
 
 pytestmark = pytest.mark.redis
@@ -31,6 +36,7 @@ class Recorder:
 
     def __init__(self, url: str, run_id: str, folder: Path) -> None:
         self.redis = Redis.from_url(url, protocol=2)
+        self.redis_url = url
         self.run_id = run_id
         self.folder = folder
         self.processes: list[subprocess.Popen[str]] = []
@@ -73,11 +79,13 @@ class Recorder:
                 process.stderr.close()
         self.redis.close()
 
-    def publish(self, symbol: str, first: int, count: int, stream: Stream = Stream.MARKET) -> None:
+    def publish(
+        self, symbol: str, first: int, count: int, stream: Stream = Stream.MARKET, day: int = 0
+    ) -> None:
         pipeline = self.redis.pipeline(transaction=False)
         for n in range(first, first + count):
             message = AggTrade(n, 1, n, n, n, n, n, 612345 + n, 100, 1, 10**8, 10**6)
-            entry_id = f"{START_MS + n // 7}-{n % 7}"
+            entry_id = f"{START_MS + min(day, 1) * 86_400_000 + n // 7}-{n % 7}"
             pipeline.xadd(key(self.run_id, stream, symbol), {"d": codec.encode(message)}, id=entry_id)
         pipeline.execute()
 
@@ -148,6 +156,114 @@ def test_kill_9_loses_nothing_and_doubles_nothing(recorder: Recorder) -> None:
     for symbol in SYMBOLS:
         assert recorder.recorded(Stream.MARKET, symbol) == recorder.streamed(Stream.MARKET, symbol)
         assert len(recorder.recorded(Stream.MARKET, symbol)) == published
+
+
+@pytest.mark.slow
+def test_kill_9_at_random_moments_while_entries_flow_over_midnight(recorder: Recorder) -> None:
+    """Entries of two days flow all the time; the recorder, which also packs the closed day, is killed again
+    and again. Ids and bytes must be those that were published, and the ledgers what the files say."""
+    chance = random.Random(7)
+    flow = Flow(recorder)
+    flow.start()
+    try:
+        for _ in range(12):
+            process = recorder.start(record_seconds=0.05, record_upkeep_seconds=0.05)
+            until = time.monotonic() + chance.uniform(0.05, 1.5)
+            while time.monotonic() < until:  # the moment is drawn by chance
+                assert process.poll() is None
+            assert process.poll() is None
+            process.kill()
+            process.wait()
+    finally:
+        published = flow.end()
+    recorder.stop(recorder.start())
+    for symbol in SYMBOLS:
+        streamed = recorder.streamed(Stream.MARKET, symbol)
+        assert len(streamed) == published
+        assert recorder.recorded(Stream.MARKET, symbol) == streamed
+    root = recorder.folder / recorder.run_id
+    for symbol in SYMBOLS:
+        pages = Pages(root, symbol)
+        assert not list(check_files(root, f"market:{{{symbol}}}", pages.add, lambda _: None))
+        assert not list(pages.problems())
+        assert [page.date for page in pages.folded] == ["2024-08-08", "2024-08-09"]
+        assert not pages.behind
+    assert list(root.rglob("pack-*.parquet"))
+
+
+class Flow(threading.Thread):
+    """Publishes steadily to all symbols, the second half of it after midnight, until it is ended."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+        self._is_ended = threading.Event()
+        self._published = 0
+
+    def run(self) -> None:
+        while not self._is_ended.wait(0.01):
+            for symbol in SYMBOLS:
+                # midnight is 2.4 million entries away: the second part of them is a day later
+                self._recorder.publish(symbol, self._published, 50, day=self._published // 6000)
+            self._published += 50
+
+    def end(self) -> int:
+        """Stop, and tell how many entries each symbol has."""
+        self._is_ended.set()
+        self.join()
+        return self._published
+
+
+@pytest.mark.slow
+def test_a_burst_costs_no_memory(recorder: Recorder) -> None:
+    process = recorder.start(record_seconds=900)
+    wait_for("the recorder", recorder.health)
+    counts: list[int] = []
+    for n in range(6):
+        for symbol in SYMBOLS:
+            for at in range(n * 40_000, (n + 1) * 40_000, 5000):
+                recorder.publish(symbol, at, 5000)
+
+        def is_seen(wanted: int = (n + 1) * 40_000 * len(SYMBOLS)) -> bool:
+            health = recorder.health()
+            return health is not None and health.counters.get("entries", 0) >= wanted
+
+        wait_for("the burst to be read", is_seen)
+        health = recorder.health()
+        assert health is not None
+        counts.append(health.rss_bytes)
+    recorder.stop(process)
+    # The first bursts fill what is held, two row groups. From then on it is flat, whatever comes.
+    assert max(counts[2:]) - counts[1] < 16_000_000, counts
+
+
+async def test_redis_is_not_trimmed_past_the_recorder(recorder: Recorder) -> None:
+    process = recorder.start(record_seconds=900)
+    wait_for("the recorder", recorder.health)
+    recorder.publish("BTCUSDT", 0, 3000)
+    published = recorder.streamed(Stream.MARKET, "BTCUSDT")
+    settings = Settings(
+        _env_file=None, redis_url=recorder.redis_url, run_id=recorder.run_id, retention_minutes=0.001
+    )  # type: ignore[call-arg]
+    name = key(recorder.run_id, Stream.MARKET, "BTCUSDT")
+
+    def is_seen() -> bool:
+        health = recorder.health()
+        return health is not None and health.positions.get("seen market:{BTCUSDT}") == published[-1][0]
+
+    wait_for("the entries to be seen", is_seen)
+    link = await Link(settings.redis_url).open(5)
+    try:
+        await trim(link, settings, [name])
+        assert recorder.streamed(Stream.MARKET, "BTCUSDT") == published  # not in a finished file yet
+        process.kill()
+        process.wait()
+        recorder.stop(recorder.start())
+        await trim(link, settings, [name])
+    finally:
+        await link.close()
+    assert recorder.recorded(Stream.MARKET, "BTCUSDT") == published
+    assert len(recorder.streamed(Stream.MARKET, "BTCUSDT")) < len(published)
 
 
 def test_health_tells_what_is_safe_and_what_is_seen(recorder: Recorder) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from services.recorder.core import Extent, Limits, Row, date_of, to_row
-from services.recorder.layout import first_id_of, folder_of, in_order, label_of, part_name, temporary_name
+from services.recorder.layout import first_id_of, folder_of, in_order, label_of, part_name
 from shared import codec
 from shared.messages import Halt, Heartbeat
 from shared.streams import Stream, health_key, key
@@ -50,6 +50,6 @@ def test_folders() -> None:
 
 def test_finished_files_sort_by_number_and_others_are_passed_by() -> None:
     folder = folder_of("account")
-    names = [part_name("5-10"), part_name("5-9"), temporary_name("1-0"), "notes.txt"]
+    names = [part_name("5-10"), part_name("5-9"), ".part-1-0.tmp", "notes.txt"]
     found = in_order(folder / name for name in names)
     assert [first_id_of(path.name) for path in found] == ["5-9", "5-10"]
