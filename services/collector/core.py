@@ -37,7 +37,9 @@ class CollectorCore:
         feed = self.feeds.get(symbol)
         if feed is None:
             raise BadFrame(f"frame of {symbol[:40]!r}, which was not asked for")
-        fact = convert(parse(kind, symbol, data), feed.parser)
+        fact = feed.scanner.scan(data) if kind == "depth" else None
+        if fact is None:
+            fact = convert(parse(kind, symbol, data), feed.parser)
         return self._started(recv_ns) + feed.fact(recv_ns, fact)
 
     def snapshot(self, recv_ns: int, symbol: str, data: bytes) -> list[Output]:

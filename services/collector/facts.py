@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from services.collector.ladder import Ladder
 from services.collector.wire import AggTradeFrame, BookTicker, Depth, Frame
 from shared.book import Level
+from shared.errors import BadFrame
 from shared.units import MS, Parser, e9
 
 
@@ -18,6 +20,10 @@ class Diff(NamedTuple):
     exchange_ns: int
     bids: list[Level]
     asks: list[Level]
+
+    def change(self, book: Ladder) -> None:
+        """Apply it to a book."""
+        book.apply(self.bids, self.asks)
 
 
 class Best(NamedTuple):
@@ -61,6 +67,8 @@ def convert(frame: Frame, parser: Parser) -> Fact:
     if isinstance(frame, Depth):
         previous = frame.previous if frame.previous is not None else frame.first - 1
         engine_ms = frame.engine_ms if frame.engine_ms is not None else frame.event_ms
+        if frame.first > frame.last or previous > frame.last:
+            raise BadFrame(f"depth ids go back: U {frame.first}, u {frame.last}, pu {previous}")
         bids, asks = parser.levels(frame.bids), parser.levels(frame.asks)
         return Diff(frame.first, frame.last, previous, engine_ms * MS, bids, asks)
     if isinstance(frame, BookTicker):

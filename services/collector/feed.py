@@ -7,15 +7,14 @@ from collections.abc import MutableMapping
 from typing import NamedTuple
 
 from services.collector.facts import Best, Diff, Fact, Mark, Trade
+from services.collector.scanner import Scanned, Scanner
 from services.collector.sync import Synchronizer
 from shared.book import Level
-from shared.codec import pack_tiers
 from shared.errors import Conflict
 from shared.messages import AggTrade, FeedStatus, Heartbeat, Lob, MarkPrice, Message
 from shared.streams import format_id
 from shared.units import MS, SECOND, Parser, Scale
 
-TIERS = 20
 HEARTBEAT_NS = 100 * MS
 MAX_HEARTBEATS = 600  # after a jump of the clock (a suspended laptop) only the last minute is filled in
 SNAPSHOT_PAUSE_NS = SECOND  # between a failed snapshot and the next try
@@ -61,6 +60,7 @@ class Feed:
         self.counts = counts
         self.sync = Synchronizer()
         self.parser = Parser(scale)
+        self.scanner = Scanner(symbol, scale)
         self.seq = resume.seq + 1 if resume else 0  # of the next entry
         self.epoch = resume.epoch + 1 if resume else 0
         self.last_ns = resume.recv_ns if resume else 0  # `recv_ns` of the last entry
@@ -91,11 +91,11 @@ class Feed:
             due = MAX_HEARTBEATS
         return [self._heartbeat(self.last_ns + HEARTBEAT_NS) for _ in range(due)]
 
-    def fact(self, recv_ns: int, fact: Fact) -> list[Output]:
+    def fact(self, recv_ns: int, fact: Fact | Scanned) -> list[Output]:
         """What one frame becomes, after the heartbeats due before it."""
         # A heartbeat due at this very time is not "before": the frame's own entry takes its place.
         out = self.advance(recv_ns - 1)
-        if isinstance(fact, Diff):
+        if isinstance(fact, Scanned | Diff):
             out += self._depth(recv_ns, fact)
         elif isinstance(fact, Best):
             self._ticker(fact)
@@ -142,7 +142,7 @@ class Feed:
         self._agg_id = None
         return self._tape_gap(recv_ns, reason)
 
-    def _depth(self, recv_ns: int, diff: Diff) -> list[Output]:
+    def _depth(self, recv_ns: int, diff: Diff | Scanned) -> list[Output]:
         before = self.sync.last
         result = self.sync.on_diff(diff)
         self.counts["depth"] += 1
@@ -178,9 +178,10 @@ class Feed:
             self.epoch += 1
             return [self._status(recv_ns, "crossed", f"best bid at or above best ask at u {self.sync.last}")]
         self._compare("bbo")
-        if book.best_bid is None or book.best_ask is None:
+        if not book.is_two_sided:
             self.counts["one_sided"] += 1
             return []
+        bids, asks = book.packed()
         recv_ns, entry_id = self._stamp(recv_ns)
         message = Lob(
             seq=self._next_seq(),
@@ -190,8 +191,8 @@ class Feed:
             update_id=self.sync.last,
             tick_e9=self.scale.tick_e9,
             lot_e9=self.scale.lot_e9,
-            bids=pack_tiers(book.bids(TIERS)),
-            asks=pack_tiers(book.asks(TIERS)),
+            bids=bids,
+            asks=asks,
         )
         return [Out(self.symbol, entry_id, message)]
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections import deque
 
 from services.collector.facts import Diff
-from shared.book import Book, Level
+from services.collector.ladder import Ladder
+from services.collector.scanner import Scanned
+from shared.book import Level
 
 BUFFER_LIMIT = 10_000  # diffs kept while no snapshot has come: minutes at 100 ms, and a bound on memory
 
@@ -19,7 +21,7 @@ class Synchronizer:
     """Keeps `book` equal to the venue's, or says that it is not."""
 
     def __init__(self) -> None:
-        self.book = Book()
+        self.book = Ladder()
         self.is_live = False  # the book is whole
         self.last = 0  # the venue's `u` of the last applied diff, or the snapshot's id
         self.exchange_ns = 0  # engine time of the last applied diff
@@ -28,11 +30,11 @@ class Synchronizer:
 
     def reset(self) -> None:
         """Continuity is lost: forget the book and begin to buffer."""
-        self.book = Book()
+        self.book = Ladder()
         self.is_live = self.has_snapshot = False
         self._buffer.clear()
 
-    def on_diff(self, diff: Diff) -> str:
+    def on_diff(self, diff: Diff | Scanned) -> str:
         """Apply or buffer one diff. Returns `applied`, `live` (applied, and the book is whole from now on),
         `buffered`, `old` (already applied), `gap` (a diff was lost: reset, and this one is buffered) or
         `retry` (the snapshot does not fit: ask for another)."""
@@ -43,11 +45,9 @@ class Synchronizer:
             if diff.last <= self.last:
                 return "old"
             self.reset()
-            self._buffer.append(diff)
+            self._keep(diff)
             return "gap"
-        if len(self._buffer) == BUFFER_LIMIT:
-            self._buffer.popleft()
-        self._buffer.append(diff)
+        self._keep(diff)
         return self._begin() if self.has_snapshot else "buffered"
 
     def on_snapshot(self, last_id: int, bids: list[Level], asks: list[Level]) -> str:
@@ -58,6 +58,13 @@ class Synchronizer:
         self.has_snapshot = True
         return self._begin()
 
+    def _keep(self, diff: Diff | Scanned) -> None:
+        if len(self._buffer) == BUFFER_LIMIT:
+            self._buffer.popleft()
+        if isinstance(diff, Scanned):
+            diff = Diff(diff.first, diff.last, diff.previous, diff.exchange_ns, *diff.levels())
+        self._buffer.append(diff)
+
     def _begin(self) -> str:
         buffer = self._buffer
         while buffer and buffer[0].last < self.last:
@@ -65,11 +72,12 @@ class Synchronizer:
         if not buffer:
             return "buffered"
         head = buffer[0]
-        is_spanned = head.first <= self.last <= head.last
-        if is_spanned or head.previous == self.last:
+        if head.first <= self.last <= head.last or head.previous == self.last:
             self._apply(buffer.popleft())
-            while buffer and buffer[0].previous == self.last:
-                self._apply(buffer.popleft())
+            while buffer and (buffer[0].previous == self.last or buffer[0].last <= self.last):
+                follower = buffer.popleft()
+                if follower.previous == self.last:
+                    self._apply(follower)  # the others were sent twice
         if buffer:  # older than what was buffered, or a diff was lost among the buffered ones
             self.has_snapshot = False
             return "retry"
@@ -77,7 +85,7 @@ class Synchronizer:
         self.has_snapshot = False
         return "live"
 
-    def _apply(self, diff: Diff) -> None:
-        self.book.apply(diff.bids, diff.asks)
+    def _apply(self, diff: Diff | Scanned) -> None:
+        diff.change(self.book)
         self.last = diff.last
         self.exchange_ns = diff.exchange_ns
