@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from services.collector.ladder import Ladder
 from services.collector.wire import AggTradeFrame, BookTicker, Depth, Frame
 from shared.book import Level
 from shared.errors import BadFrame
@@ -20,10 +19,6 @@ class Diff(NamedTuple):
     exchange_ns: int
     bids: list[Level]
     asks: list[Level]
-
-    def change(self, book: Ladder) -> None:
-        """Apply it to a book."""
-        book.apply(self.bids, self.asks)
 
 
 class Best(NamedTuple):

@@ -1,272 +1,247 @@
 """The bytes of a diff, compiled: ids, times and levels in ticks and lots, without a Python object per level.
 
-Enters: the JSON of one `depthUpdate`. Leaves: its numbers, and its levels in an array that the next frame
-overwrites. The scanner knows the one shape in which the venue writes: keys in any order but each once, plain
+The scanner knows the one shape in which the venue writes: known keys, each once, bids before asks, plain
 decimal numbers, no blanks, no escapes. Whatever else comes is not judged here: it is left to msgspec (`wire`
 and `facts`), which gives the answer or the reason. So a frame that both accept means the same to both.
 
 It reads without looking at the length: `bytes` end in a zero that no rule here lets pass.
-
-numba's cache looks at the age of this file only: everything compiled in is written in this file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
-
 import numpy as np
-from numba import int64, njit, types
-from numpy.typing import NDArray
+from numba import boolean, int64, types, uint64
 
-from services.collector.ladder import Ladder
-from shared.units import MS, Scale
+from services.collector.compiled import compiled
+from services.collector.state import (
+    ENGINE_MS,
+    FIRST,
+    LAST,
+    LETTERS,
+    N_ASKS,
+    N_BIDS,
+    PREVIOUS,
+    PRICE_DIVISOR,
+    PRICE_PLACES,
+    ROWS_AT,
+    ROWS_END,
+    SIZE_DIVISOR,
+    SIZE_PLACES,
+    SYMBOL,
+    Array,
+)
 
-F = TypeVar("F", bound=Callable[..., Any])
-Levels = list[tuple[int, int]]
+BYTES = types.Bytes(types.uint8, 1, "C", readonly=True)  # type: ignore[no-untyped-call]
+_VALUE_AND_END = types.Tuple((int64, uint64))  # type: ignore[no-untyped-call]
 
-MAX_LEVELS = 8192  # of one frame; with more it is left to msgspec
-HEAD = 4  # of the scratch: places and divisor of prices, then of sizes; the levels follow
 MAX_MS = 9_000_000_000_000  # as in `wire`
-EVENT, NOTHING = b"depthUpdate", b""
-KEY_E, KEY_S, KEY_B, KEY_A, KEY_FIRST, KEY_LAST, KEY_EVENT, KEY_ENGINE = b"esbaUuET"
-KEY_PS, KEY_PU, KEY_ST = (256 * two[0] + two[1] for two in (b"ps", b"pu", b"st"))
-_BYTES = types.Bytes(types.uint8, 1, "C", readonly=True)  # type: ignore[no-untyped-call]
-_RESULT = types.UniTuple(int64, 7)  # type: ignore[no-untyped-call]
-_I1 = int64[::1]
-_QUOTE, _COMMA, _COLON, _POINT, _ZERO, _OPEN, _CLOSE, _BRACE, _END = 34, 44, 58, 46, 48, 91, 93, 123, 125
+_ZERO, _ONE, _TWO, _THREE, _FOUR, _NINE = (np.uint64(n) for n in (0, 1, 2, 3, 4, 9))
+_DIGIT_0 = np.uint64(ord("0"))
+_QUOTE, _COMMA, _COLON, _POINT, _OPEN, _CLOSE, _BRACE, _END, _BACKSLASH = b'",:.[]{}\\'
+_DEPTH_UPDATE = b'"depthUpdate"'
+_KEY_E, _KEY_S, _KEY_B, _KEY_A, _KEY_FIRST, _KEY_LAST, _KEY_EVENT, _KEY_ENGINE = b"esbaUuET"
+_KEY_PS, _KEY_PU, _KEY_ST = (256 * two[0] + two[1] for two in (b"ps", b"pu", b"st"))
 # Bits of the keys seen.
 _E, _EVENT, _ENGINE, _SYMBOL, _PAIR, _KIND, _FIRST, _LAST, _PREVIOUS, _BIDS, _ASKS = (1 << n for n in range(11))
 _NEEDED = _EVENT | _FIRST | _LAST | _BIDS | _ASKS
 
 
-def _compiled(signature: object) -> Callable[[F], F]:
-    """`njit` with types for the checker; the explicit signature compiles, or loads, at import."""
-    return cast(Callable[[F], F], njit(signature, cache=True))
-
-
-@_compiled(types.UniTuple(int64, 2)(_BYTES, int64))  # type: ignore[no-untyped-call]
-def _integer(data: bytes, at: int) -> tuple[int, int]:
+@compiled(_VALUE_AND_END(BYTES, uint64))
+def _integer(data: bytes, at: np.uint64) -> tuple[int, np.uint64]:
     """A number without sign, point or leading zero of at most 18 digits, and where it ends; 0 for none."""
-    start, value = at, 0
-    digit = int64(data[at]) - _ZERO
-    while 0 <= digit <= 9:
-        value = 10 * value + digit
-        at += 1
-        digit = int64(data[at]) - _ZERO
+    start, value = at, _ZERO
+    digit = np.uint64(data[at]) - _DIGIT_0
+    while digit <= _NINE:
+        value = value * np.uint64(10) + digit
+        at += _ONE
+        digit = np.uint64(data[at]) - _DIGIT_0
     count = at - start
-    if count == 0 or count > 18 or (count > 1 and data[start] == _ZERO):
-        return 0, 0
-    return value, at
+    if count == _ZERO or count > np.uint64(18) or (count > _ONE and data[start] == 48):
+        return 0, _ZERO
+    return int64(value), at
 
 
-@_compiled(types.UniTuple(int64, 2)(_BYTES, int64, int64, int64))  # type: ignore[no-untyped-call]
-def _decimal(data: bytes, at: int, places: int, divisor: int) -> tuple[int, int]:
+@compiled(_VALUE_AND_END(BYTES, uint64, int64, int64))
+def _decimal(data: bytes, at: np.uint64, places: int, divisor: int) -> tuple[int, np.uint64]:
     """A quoted decimal number in units of `divisor` times 10 to the minus `places`, and where it ends; 0 where
     it is none, is off the grid, or has more than nine digits before the point."""
     if data[at] != _QUOTE:
-        return 0, 0
-    at += 1
-    start, value = at, 0
-    digit = int64(data[at]) - _ZERO
-    while 0 <= digit <= 9:
-        value = 10 * value + digit
-        at += 1
-        digit = int64(data[at]) - _ZERO
-    if at == start or at - start > 9:
-        return 0, 0
+        return 0, _ZERO
+    at += _ONE
+    start, value = at, _ZERO
+    digit = np.uint64(data[at]) - _DIGIT_0
+    while digit <= _NINE:
+        value = value * np.uint64(10) + digit
+        at += _ONE
+        digit = np.uint64(data[at]) - _DIGIT_0
+    if at == start or at - start > _NINE:
+        return 0, _ZERO
     left = places
     if data[at] == _POINT:
-        at += 1
-        digit = int64(data[at]) - _ZERO
-        while left > 0 and 0 <= digit <= 9:
-            value = 10 * value + digit
+        at += _ONE
+        digit = np.uint64(data[at]) - _DIGIT_0
+        while left > 0 and digit <= _NINE:
+            value = value * np.uint64(10) + digit
             left -= 1
-            at += 1
-            digit = int64(data[at]) - _ZERO
-        while digit == 0:
-            at += 1
-            digit = int64(data[at]) - _ZERO
+            at += _ONE
+            digit = np.uint64(data[at]) - _DIGIT_0
+        while digit == _ZERO:
+            at += _ONE
+            digit = np.uint64(data[at]) - _DIGIT_0
     if data[at] != _QUOTE:
-        return 0, 0
-    for _ in range(left):
-        value *= 10
+        return 0, _ZERO
+    while left > 0:
+        value *= np.uint64(10)
+        left -= 1
+    number = int64(value)
     if divisor != 1:
-        count = value // divisor
-        if count * divisor != value:
-            return 0, 0
-        value = count
-    return value, at + 1
+        count = number // divisor
+        if count * divisor != number:
+            return 0, _ZERO
+        number = count
+    return number, at + _ONE
 
 
-@_compiled(types.UniTuple(int64, 2)(_BYTES, int64, _I1, int64))  # type: ignore[no-untyped-call]
-def _side(data: bytes, at: int, scratch: NDArray[np.int64], out: int) -> tuple[int, int]:
-    """The rows of one side into `scratch[out:]`: how far it is filled then, and where they end; 0 for none."""
+@compiled(_VALUE_AND_END(BYTES, uint64, int64[::1], int64))
+def _side(data: bytes, at: np.uint64, state: Array, row: int) -> tuple[int, np.uint64]:
+    """The levels of one side into `state[row:]`: how far it is filled then, and where they end; 0 for none."""
     if data[at] != _OPEN:
-        return 0, 0
-    at += 1
+        return 0, _ZERO
+    at += _ONE
     if data[at] == _CLOSE:
-        return out, at + 1
-    price_places, price_divisor = scratch[0], scratch[1]
-    size_places, size_divisor = scratch[2], scratch[3]
-    while out < HEAD + 2 * MAX_LEVELS:
+        return row, at + _ONE
+    price_places, price_divisor = state[PRICE_PLACES], state[PRICE_DIVISOR]
+    size_places, size_divisor = state[SIZE_PLACES], state[SIZE_DIVISOR]
+    out = np.uint64(row)
+    while out < np.uint64(ROWS_END):
         if data[at] != _OPEN:
-            return 0, 0
-        scratch[out], at = _decimal(data, at + 1, price_places, price_divisor)
-        if at == 0 or data[at] != _COMMA:
-            return 0, 0
-        scratch[out + 1], at = _decimal(data, at + 1, size_places, size_divisor)
-        if at == 0 or data[at] != _CLOSE:
-            return 0, 0
-        out += 2
-        if data[at + 1] == _COMMA:
-            at += 2
-        elif data[at + 1] == _CLOSE:
-            return out, at + 2
+            return 0, _ZERO
+        price, at = _decimal(data, at + _ONE, price_places, price_divisor)
+        if at == _ZERO or data[at] != _COMMA:
+            return 0, _ZERO
+        size, at = _decimal(data, at + _ONE, size_places, size_divisor)
+        if at == _ZERO or data[at] != _CLOSE:
+            return 0, _ZERO
+        state[out], state[out + _ONE] = price, size
+        out += _TWO
+        if data[at + _ONE] == _COMMA:
+            at += _TWO
+        elif data[at + _ONE] == _CLOSE:
+            return int64(out), at + _TWO
         else:
-            return 0, 0
-    return 0, 0
+            return 0, _ZERO
+    return 0, _ZERO
 
 
-@_compiled(int64(_BYTES, int64, _BYTES))
-def _text(data: bytes, at: int, expected: bytes) -> int:
-    """Where the quoted text `expected` ends; 0 where it is another. Any text where `expected` is empty."""
+@compiled(uint64(BYTES, uint64))
+def _any_text(data: bytes, at: np.uint64) -> np.uint64:
+    """Where a quoted text of plain letters ends; 0 for none."""
     if data[at] != _QUOTE:
-        return 0
-    at += 1
-    if len(expected) == 0:
-        while 32 <= data[at] < 127 and data[at] != _QUOTE and data[at] != 92:
-            at += 1
-    for letter in expected:
+        return _ZERO
+    at += _ONE
+    while 32 <= data[at] < 127 and data[at] != _QUOTE and data[at] != _BACKSLASH:
+        at += _ONE
+    return at + _ONE if data[at] == _QUOTE else _ZERO
+
+
+@compiled(uint64(BYTES, uint64))
+def _event_name(data: bytes, at: np.uint64) -> np.uint64:
+    """Where the quoted text `depthUpdate` ends; 0 for another."""
+    for letter in _DEPTH_UPDATE:
         if data[at] != letter:
-            return 0
-        at += 1
-    return at + 1 if data[at] == _QUOTE else 0
+            return _ZERO
+        at += _ONE
+    return at
 
 
-@_compiled(_RESULT(_BYTES, _BYTES, _I1))
-def _scan(
-    data: bytes, symbol: bytes, scratch: NDArray[np.int64]
-) -> tuple[int, int, int, int, int, int, int]:
-    """(1, U, u, pu, engine or event ms, bids, asks), or zeros where the frame has another shape."""
-    nothing = (0, 0, 0, 0, 0, 0, 0)
-    seen, first, last, previous, event, engine, n_bids, out = 0, 0, 0, 0, 0, 0, 0, HEAD
-    if data[0] != _BRACE:
-        return nothing
-    at = 1
+@compiled(uint64(BYTES, uint64, int64[::1]))
+def _symbol(data: bytes, at: np.uint64, state: Array) -> np.uint64:
+    """Where the quoted name of our symbol ends; 0 for another."""
+    if data[at] != _QUOTE or state[LETTERS] == 0:
+        return _ZERO
+    at += _ONE
+    for letter in range(SYMBOL, SYMBOL + state[LETTERS]):
+        if data[at] != state[letter]:
+            return _ZERO
+        at += _ONE
+    return at + _ONE if data[at] == _QUOTE else _ZERO
+
+
+@compiled(boolean(BYTES, int64[::1]))
+def scan(data: bytes, state: Array) -> bool:
+    """Scan one `depthUpdate` into the state: whether it has the shape that is known. Where it has not, what
+    the state holds of the frame means nothing."""
+    if data[_ZERO] != _BRACE:
+        return False
+    seen, first, last, previous, event, engine = 0, 0, 0, 0, 0, 0
+    asks_at = row = ROWS_AT
+    at = _ONE
     while True:
-        # A key of one or two letters in quotes and a colon.
         if data[at] != _QUOTE:
-            return nothing
-        name = int64(data[at + 1])
-        if name == _QUOTE:
-            return nothing
-        if data[at + 2] == _QUOTE:
-            at += 3
+            return False
+        name = int64(data[at + _ONE])
+        if name == 0 or name == _QUOTE:
+            return False
+        if data[at + _TWO] == _QUOTE:
+            at += _THREE
         else:
-            name = name * 256 + int64(data[at + 2])
-            if data[at + 2] == 0 or data[at + 3] != _QUOTE:
-                return nothing
-            at += 4
+            if data[at + _TWO] == 0 or data[at + _THREE] != _QUOTE:
+                return False
+            name = name * 256 + int64(data[at + _TWO])
+            at += _FOUR
         if data[at] != _COLON:
-            return nothing
-        at += 1
-        if name == KEY_E:
-            key = _E
-            at = _text(data, at, EVENT)
-        elif name == KEY_S:
-            key = _SYMBOL
-            at = _text(data, at, symbol)
-        elif name == KEY_PS:
-            key = _PAIR
-            at = _text(data, at, NOTHING)
-        elif name == KEY_B:
+            return False
+        at += _ONE
+        if name == _KEY_B:
             key = _BIDS
-            out, at = _side(data, at, scratch, out)
-            n_bids = (out - HEAD) >> 1
-        elif name == KEY_A:
+            row, at = _side(data, at, state, row)
+            asks_at = row
+        elif name == _KEY_A:
             key = _ASKS
-            if not seen & _BIDS:
-                return nothing
-            out, at = _side(data, at, scratch, out)
+            if seen & _BIDS == 0:
+                return False
+            row, at = _side(data, at, state, row)
+        elif name == _KEY_E:
+            key = _E
+            at = _event_name(data, at)
+        elif name == _KEY_S:
+            key = _SYMBOL
+            at = _symbol(data, at, state)
+        elif name == _KEY_PS:
+            key = _PAIR
+            at = _any_text(data, at)
         else:
             value, at = _integer(data, at)
-            if name == KEY_FIRST:
+            if name == _KEY_FIRST:
                 key, first = _FIRST, value
-            elif name == KEY_LAST:
+            elif name == _KEY_LAST:
                 key, last = _LAST, value
-            elif name == KEY_PU:
+            elif name == _KEY_PU:
                 key, previous = _PREVIOUS, value
-            elif name == KEY_EVENT:
+            elif name == _KEY_EVENT:
                 key, event = _EVENT, value
-            elif name == KEY_ENGINE:
+            elif name == _KEY_ENGINE:
                 key, engine = _ENGINE, value
-            elif name == KEY_ST:
+            elif name == _KEY_ST:
                 key = _KIND
             else:
-                return nothing
-        if at == 0 or seen & key:
-            return nothing
+                return False
+        if at == _ZERO or seen & key != 0:
+            return False
         seen |= key
-        if data[at] == _COMMA:
-            at += 1
-        elif data[at] == _END:
+        if data[at] == _END:
             break
-        else:
-            return nothing
-    if at + 1 != len(data) or seen & _NEEDED != _NEEDED:
-        return nothing
-    if not seen & _PREVIOUS:
-        previous = first - 1
-    if not seen & _ENGINE:
+        if data[at] != _COMMA:
+            return False
+        at += _ONE
+    if int64(at) + 1 != len(data) or seen & _NEEDED != _NEEDED:
+        return False
+    if seen & _PREVIOUS == 0:
+        previous = first - 1  # spot sends none: its ids are dense
+    if seen & _ENGINE == 0:
         engine = event
     if first > last or previous > last or event > MAX_MS or engine > MAX_MS:
-        return nothing
-    return 1, first, last, previous, engine, n_bids, ((out - HEAD) >> 1) - n_bids
-
-
-class Scanned(NamedTuple):
-    """As `facts.Diff`, but the levels are numbers in `rows`, valid until the next frame is scanned."""
-
-    first: int
-    last: int
-    previous: int
-    exchange_ns: int
-    rows: NDArray[np.int64]
-    n_bids: int
-    n_asks: int
-
-    def change(self, book: Ladder) -> None:
-        """Apply it to a book."""
-        book.apply_rows(self.rows, HEAD, self.n_bids, self.n_asks)
-
-    def levels(self) -> tuple[Levels, Levels]:
-        """Its bids and asks, to be kept."""
-        flat = self.rows[HEAD : HEAD + 2 * (self.n_bids + self.n_asks)].tolist()
-        both = list(zip(flat[::2], flat[1::2], strict=True))
-        return both[: self.n_bids], both[self.n_bids :]
-
-
-class Scanner:
-    """Scans the diffs of one symbol."""
-
-    def __init__(self, symbol: str, scale: Scale) -> None:
-        self._symbol = symbol.encode()
-        self._scratch = np.zeros(HEAD + 2 * MAX_LEVELS, dtype=np.int64)
-        self._scratch[:HEAD] = *_units(scale.tick_e9), *_units(scale.lot_e9)
-
-    def scan(self, data: bytes) -> Scanned | None:
-        """One `depthUpdate`, or None where it is left to msgspec."""
-        is_known, first, last, previous, ms, n_bids, n_asks = _scan(data, self._symbol, self._scratch)
-        if not is_known:
-            return None
-        return Scanned(first, last, previous, ms * MS, self._scratch, n_bids, n_asks)
-
-
-def _units(unit_e9: int) -> tuple[int, int]:
-    """A unit as (places, divisor): it is `divisor` times 10 to the minus `places`."""
-    places = 9
-    while places and unit_e9 % 10 == 0:
-        unit_e9 //= 10
-        places -= 1
-    return places, unit_e9
+        return False
+    state[FIRST], state[LAST], state[PREVIOUS], state[ENGINE_MS] = first, last, previous, engine
+    state[N_BIDS], state[N_ASKS] = (asks_at - ROWS_AT) >> 1, (row - asks_at) >> 1
+    return True

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import deque
 
 from services.collector.facts import Diff
-from services.collector.ladder import Ladder
-from services.collector.scanner import Scanned
+from services.collector.ladder import APPLIED, NO_ID, UNKNOWN, Ladder
 from shared.book import Level
+from shared.units import MS
 
 BUFFER_LIMIT = 10_000  # diffs kept while no snapshot has come: minutes at 100 ms, and a bound on memory
 
@@ -20,21 +20,35 @@ BUFFER_LIMIT = 10_000  # diffs kept while no snapshot has come: minutes at 100 m
 class Synchronizer:
     """Keeps `book` equal to the venue's, or says that it is not."""
 
-    def __init__(self) -> None:
-        self.book = Ladder()
+    def __init__(self, book: Ladder | None = None) -> None:
+        self.book = book or Ladder()
         self.is_live = False  # the book is whole
         self.last = 0  # the venue's `u` of the last applied diff, or the snapshot's id
         self.exchange_ns = 0  # engine time of the last applied diff
         self.has_snapshot = False  # loaded; the diff that spans it has not come
+        self.gap = ""  # what the last gap was
         self._buffer: deque[Diff] = deque()  # diffs that wait for a snapshot
 
     def reset(self) -> None:
         """Continuity is lost: forget the book and begin to buffer."""
-        self.book = Ladder()
+        self.book.clear()
         self.is_live = self.has_snapshot = False
         self._buffer.clear()
 
-    def on_diff(self, diff: Diff | Scanned) -> str:
+    def on_frame(self, data: bytes) -> str | None:
+        """As `on_diff`, with the bytes of a diff. None, and nothing is changed, where they have another shape
+        than the scanner knows."""
+        done, last, ms = self.book.take(data, self.last if self.is_live else NO_ID)
+        if done == APPLIED:
+            self.last = last
+            self.exchange_ns = ms * MS
+            return "applied"
+        if done == UNKNOWN:
+            return None
+        first, last, previous, ms, bids, asks = self.book.scanned()
+        return self.on_diff(Diff(first, last, previous, ms * MS, bids, asks))
+
+    def on_diff(self, diff: Diff) -> str:
         """Apply or buffer one diff. Returns `applied`, `live` (applied, and the book is whole from now on),
         `buffered`, `old` (already applied), `gap` (a diff was lost: reset, and this one is buffered) or
         `retry` (the snapshot does not fit: ask for another)."""
@@ -44,10 +58,13 @@ class Synchronizer:
                 return "applied"
             if diff.last <= self.last:
                 return "old"
+            self.gap = f"pu {diff.previous} after u {self.last}"
             self.reset()
-            self._keep(diff)
+            self._buffer.append(diff)
             return "gap"
-        self._keep(diff)
+        if len(self._buffer) == BUFFER_LIMIT:
+            self._buffer.popleft()
+        self._buffer.append(diff)
         return self._begin() if self.has_snapshot else "buffered"
 
     def on_snapshot(self, last_id: int, bids: list[Level], asks: list[Level]) -> str:
@@ -57,13 +74,6 @@ class Synchronizer:
         self.last = last_id
         self.has_snapshot = True
         return self._begin()
-
-    def _keep(self, diff: Diff | Scanned) -> None:
-        if len(self._buffer) == BUFFER_LIMIT:
-            self._buffer.popleft()
-        if isinstance(diff, Scanned):
-            diff = Diff(diff.first, diff.last, diff.previous, diff.exchange_ns, *diff.levels())
-        self._buffer.append(diff)
 
     def _begin(self) -> str:
         buffer = self._buffer
@@ -77,7 +87,7 @@ class Synchronizer:
             while buffer and (buffer[0].previous == self.last or buffer[0].last <= self.last):
                 follower = buffer.popleft()
                 if follower.previous == self.last:
-                    self._apply(follower)  # the others were sent twice
+                    self._apply(follower)  # the others came twice, or late
         if buffer:  # older than what was buffered, or a diff was lost among the buffered ones
             self.has_snapshot = False
             return "retry"
@@ -85,7 +95,7 @@ class Synchronizer:
         self.has_snapshot = False
         return "live"
 
-    def _apply(self, diff: Diff | Scanned) -> None:
-        diff.change(self.book)
+    def _apply(self, diff: Diff) -> None:
+        self.book.apply(diff.bids, diff.asks)
         self.last = diff.last
         self.exchange_ns = diff.exchange_ns

@@ -1,0 +1,36 @@
+"""How kernels of several files compile: explicit signatures, no fast math, and a cache that notices changes.
+
+numba's cache looks at the age of the file that holds a function, not at the files of what it calls. So the
+stamp of each cache entry is the digest of all files of the kernel, this one included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from numba import njit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiler(files: Sequence[Path]) -> Callable[[object], Callable[[F], F]]:
+    """A decorator for the functions of a kernel that consists of `files`: it takes a signature, and compiles
+    the function, or loads it from the cache, at import."""
+    everything = [*files, Path(__file__)]
+    stamp = hashlib.sha256(b"\0".join(file.read_bytes() for file in everything)).hexdigest(), len(everything)
+
+    def with_signature(signature: object) -> Callable[[F], F]:
+        def compile_(function: F) -> F:
+            dispatcher = njit(function)
+            dispatcher.enable_caching()
+            dispatcher._cache._cache_file._source_stamp = stamp
+            dispatcher.compile(signature)
+            dispatcher.disable_compile()
+            return cast(F, dispatcher)
+
+        return compile_
+
+    return with_signature
