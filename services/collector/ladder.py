@@ -9,7 +9,7 @@ import numpy as np
 from numba import int64, types
 
 from services.collector.compiled import compiled
-from services.collector.levels import I1, I2, far_set, set_level, write_tiers
+from services.collector.levels import I1, I2, far_set, set_levels, write_tiers
 from services.collector.scanner import BYTES, scan
 from services.collector.state import (
     BASE,
@@ -61,13 +61,8 @@ def _apply(state: Array, far: Array, rows: Array, at: int, n_bids: int, n_asks: 
     ):
         return -1, -1
     row, asks_row = np.uint64(at), np.uint64(at + 2 * n_bids)
-    end = asks_row + np.uint64(2 * n_asks)
-    while row < asks_row:
-        set_level(state, far, 0, -rows[row], rows[row + np.uint64(1)])
-        row += np.uint64(2)
-    while row < end:
-        set_level(state, far, 1, rows[row], rows[row + np.uint64(1)])
-        row += np.uint64(2)
+    set_levels(state, far, 0, rows, row, asks_row)
+    set_levels(state, far, 1, rows, asks_row, asks_row + np.uint64(2 * n_asks))
     return write_tiers(state, far, 0), write_tiers(state, far, 1)
 
 

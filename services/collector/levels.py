@@ -39,7 +39,7 @@ I1, I2 = int64[::1], int64[:, ::1]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _BRUIJN = np.uint64(0x03F79D71B4CB0A89)
-_ONE = np.uint64(1)
+_ONE, _TWO = np.uint64(1), np.uint64(2)
 _PLACES = np.zeros(64, dtype=np.int64)  # of the lowest bit, by the top six bits of its product
 for _place in range(64):
     _PLACES[((0x03F79D71B4CB0A89 << _place) & 0xFFFFFFFFFFFFFFFF) >> 58] = _place
@@ -53,7 +53,7 @@ def _lowest(bits: np.uint64) -> int:
 
 @compiled(void(I1, int64, int64, int64))
 def _near_set(state: Array, side: int, place: int, lots: int) -> None:
-    """Set the size at a place of the window; without a branch, because none could be foreseen."""
+    """Set the size at a place of the window, without a branch: none could be foreseen."""
     marks = np.uint64(MARKS_AT + side * MARKS)
     at = np.uint64(SIDES_AT + side * SIDE_SIZE)
     word = place >> 6
@@ -101,17 +101,30 @@ def _lay(state: Array, far: Array, side: int, best: int) -> None:
             state[marks + FAR] -= 1
 
 
-@compiled(void(I1, I2, int64, int64, int64))
-def set_level(state: Array, far: Array, side: int, key: int, lots: int) -> None:
-    """Set the size of one level. Deleting an unknown one changes nothing."""
-    place = key - state[np.uint64(MARKS_AT + side * MARKS + BASE)]
-    if 0 <= place < WINDOW:
-        _near_set(state, side, place, lots)
-    elif place > 0:
-        far_set(state, far, side, key, lots)
-    elif lots > 0:
-        _lay(state, far, side, key)
-        _near_set(state, side, AHEAD, lots)
+@compiled(void(I1, I2, int64, I1, uint64, uint64))
+def set_levels(state: Array, far: Array, side: int, rows: Array, row: np.uint64, end: np.uint64) -> None:
+    """Set the sizes of the levels (price, size) in `rows[row:end]`. Deleting an unknown one changes nothing."""
+    marks, at, sign = MARKS_AT + side * MARKS, np.uint64(SIDES_AT + side * SIDE_SIZE), 2 * side - 1
+    base, near, first_word = state[marks + BASE], state[marks + NEAR], state[marks + FIRST_WORD]
+    while row < end:
+        key, lots = sign * rows[row], rows[row + _ONE]
+        row += _TWO
+        place = key - base
+        if 0 <= place < WINDOW:  # as `_near_set`, with the marks at hand
+            word = place >> 6
+            before = state[at + np.uint64(place)]
+            state[at + np.uint64(place)] = lots
+            state[at + np.uint64(WINDOW + word)] ^= int64((before == 0) != (lots == 0)) << (place & 63)
+            near += int64(lots != 0) - int64(before != 0)
+            first_word = min(first_word, word)
+        elif place > 0:
+            far_set(state, far, side, key, lots)
+        elif lots > 0:
+            state[marks + NEAR], state[marks + FIRST_WORD] = near, first_word
+            _lay(state, far, side, key)
+            _near_set(state, side, AHEAD, lots)
+            base, near, first_word = state[marks + BASE], state[marks + NEAR], state[marks + FIRST_WORD]
+    state[marks + NEAR], state[marks + FIRST_WORD] = near, first_word
 
 
 @compiled(int64(I1, I2, int64, int64, int64))
