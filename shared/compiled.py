@@ -9,22 +9,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from numba import njit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def compiler(files: Sequence[Path]) -> Callable[[object], Callable[[F], F]]:
+def compiler(files: Sequence[Path]) -> Callable[..., Callable[[F], F]]:
     """A decorator for the functions of a kernel that consists of `files`: it takes a signature, and compiles
-    the function, or loads it from the cache, at import."""
+    the function, or loads it from the cache, at import. `inline` "always" is for what is called per byte."""
     everything = [*files, Path(__file__)]
     stamp = hashlib.sha256(b"\0".join(file.read_bytes() for file in everything)).hexdigest(), len(everything)
 
-    def with_signature(signature: object) -> Callable[[F], F]:
+    def with_signature(signature: object, inline: Literal["never", "always"] = "never") -> Callable[[F], F]:
         def compile_(function: F) -> F:
-            dispatcher = njit(function)
+            dispatcher = njit(function, inline=inline)
             dispatcher.enable_caching()
             dispatcher._cache._cache_file._source_stamp = stamp
             dispatcher.compile(signature)

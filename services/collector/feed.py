@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import MutableMapping
+from functools import partial
 from typing import NamedTuple
-
-import msgspec
 
 from services.collector.facts import Best, Diff, Fact, Mark, Trade
 from services.collector.ladder import Ladder
@@ -24,8 +23,8 @@ CLOCK_BEHIND_NS = 5 * SECOND  # a stream that ends this far in our future belong
 TICKERS_KEPT = 512
 
 
-class Out(msgspec.Struct, frozen=True, gc=False):
-    """One entry to publish. A struct, because a named tuple takes three times as long to make."""
+class Out(NamedTuple):
+    """One entry to publish."""
 
     symbol: str
     entry_id: str
@@ -39,6 +38,7 @@ class WantSnapshot(NamedTuple):
 
 
 Output = Out | WantSnapshot
+_out = partial(tuple.__new__, Out)  # from a tuple: a third of the time that the class itself takes
 
 
 class Resume(NamedTuple):
@@ -205,7 +205,7 @@ class Feed:
             bids=bids,
             asks=asks,
         )
-        return [Out(self.symbol, entry_id, message)]
+        return [_out((self.symbol, entry_id, message))]
 
     def _ticker(self, best: Best) -> None:
         self.counts["book_ticker"] += 1

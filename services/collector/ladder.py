@@ -41,9 +41,10 @@ from shared.units import E9, Scale
 Level = tuple[int, int]  # (price_ticks, size_lots)
 Result = tuple[int, int, int, int, int]
 
-# What `_take` did: the frame has an unknown shape, was only scanned (its `pu` is not the id expected, or there
-# is no room in the table of far levels), or was applied, and crossed the book or not.
+# What `_take` did: the frame has an unknown shape, was only scanned (its `pu` is not the id expected, or
+# there is no room in the table of far levels), or was applied, and crossed the book or not.
 UNKNOWN, SCANNED, APPLIED, CROSSED = 0, 1, 2, 3
+ONE = Scale(E9, E9)
 NO_ID = -2  # no `pu` equals it (spot's `U - 1` may be -1)
 _RESULT = types.UniTuple(int64, 5)  # type: ignore[no-untyped-call]
 _COUNTS = types.UniTuple(int64, 2)  # type: ignore[no-untyped-call]
@@ -85,17 +86,17 @@ def _take(data: bytes, state: Array, far: Array, expected: int) -> Result:
 class Ladder:
     """Both sides of one symbol's book; the surface of `shared.book.Book`, and what frames need."""
 
-    def __init__(self, symbol: str = "", scale: Scale = Scale(E9, E9)) -> None:
+    def __init__(self, symbol: str = "", scale: Scale = ONE) -> None:
         self.n_bids = self.n_asks = 0  # tiers, at most `TIERS`
         self.is_crossed = False  # the best bid is at or above the best ask
         self._state = new_state(symbol, scale)
         self._far = new_table(FAR_START)
-        tiers = memoryview(self._state)[TIERS_AT:SIDES_AT]
+        tiers = memoryview(self._state.data)[TIERS_AT:SIDES_AT]
         self._bids, self._asks = tiers[: 2 * TIERS], tiers[2 * TIERS :]
 
     def take(self, data: bytes, expected: int) -> tuple[int, int, int]:
-        """(what was done, `u`, time in ms) with a diff's bytes: UNKNOWN, SCANNED, or APPLIED where its `pu` is
-        `expected`; `scanned` gives what was not applied."""
+        """(what was done, `u`, time in ms) with a diff's bytes: UNKNOWN, SCANNED, or, where its `pu` is
+        `expected`, APPLIED. `scanned` gives what was not applied."""
         done, last, ms, n_bids, n_asks = _take(data, self._state, self._far, expected)
         if done >= APPLIED:
             self.n_bids, self.n_asks = n_bids, n_asks

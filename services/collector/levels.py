@@ -103,7 +103,7 @@ def _lay(state: Array, far: Array, side: int, best: int) -> None:
 
 @compiled(void(I1, I2, int64, I1, uint64, uint64))
 def set_levels(state: Array, far: Array, side: int, rows: Array, row: np.uint64, end: np.uint64) -> None:
-    """Set the sizes of the levels (price, size) in `rows[row:end]`. Deleting an unknown one changes nothing."""
+    """Set the sizes of the levels (price, size) in `rows[row:end]`; deleting an unknown one is no change."""
     marks, at, sign = MARKS_AT + side * MARKS, np.uint64(SIDES_AT + side * SIDE_SIZE), 2 * side - 1
     base, near, first_word = state[marks + BASE], state[marks + NEAR], state[marks + FIRST_WORD]
     while row < end:
@@ -129,7 +129,7 @@ def set_levels(state: Array, far: Array, side: int, rows: Array, row: np.uint64,
 
 @compiled(int64(I1, I2, int64, int64, int64))
 def _nearest(state: Array, far: Array, side: int, out: int, end: int) -> int:
-    """The best levels of the table into `state[out:end]` as (key, size), best first; returns where they end."""
+    """The best levels of the table into `state[out:end]`, (key, size) each; returns where they end."""
     begin = out
     for slot in range(far.shape[1] >> 1):
         key, lots = far[side, 2 * slot], far[side, 2 * slot + 1]
@@ -186,7 +186,7 @@ def write_tiers(state: Array, far: Array, side: int) -> int:
                 return TIERS
     if state[MARKS_AT + side * MARKS + FAR] > 0:
         near_end = int64(out)
-        out = np.uint64(_nearest(state, far, side, near_end, int64(end)))
+        out = np.uint64(_nearest(state, far, side, near_end, int64(end)))  # type: ignore[arg-type]
         for one in range(near_end, int64(out), 2):
             state[one] *= sign
-    return int64(out - begin) >> 1
+    return int64(out - begin) >> 1  # type: ignore[return-value]

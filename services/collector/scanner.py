@@ -31,7 +31,7 @@ from services.collector.state import (
     Array,
 )
 
-BYTES = types.Bytes(types.uint8, 1, "C", readonly=True)  # type: ignore[no-untyped-call]
+BYTES = types.Bytes(types.uint8, 1, "C", readonly=True)
 _VALUE_AND_END = types.Tuple((int64, uint64))  # type: ignore[no-untyped-call]
 
 MAX_MS = 9_000_000_000_000  # as in `wire`
@@ -42,7 +42,8 @@ _DEPTH_UPDATE = b'"depthUpdate"'
 _KEY_E, _KEY_S, _KEY_B, _KEY_A, _KEY_FIRST, _KEY_LAST, _KEY_EVENT, _KEY_ENGINE = b"esbaUuET"
 _KEY_PS, _KEY_PU, _KEY_ST = (256 * two[0] + two[1] for two in (b"ps", b"pu", b"st"))
 # Bits of the keys seen.
-_E, _EVENT, _ENGINE, _SYMBOL, _PAIR, _KIND, _FIRST, _LAST, _PREVIOUS, _BIDS, _ASKS = (1 << n for n in range(11))
+_E, _EVENT, _ENGINE, _SYMBOL, _PAIR, _KIND = (1 << n for n in range(6))
+_FIRST, _LAST, _PREVIOUS, _BIDS, _ASKS = (1 << n for n in range(6, 11))
 _NEEDED = _EVENT | _FIRST | _LAST | _BIDS | _ASKS
 
 
@@ -58,13 +59,13 @@ def _integer(data: bytes, at: np.uint64) -> tuple[int, np.uint64]:
     count = at - start
     if count == _ZERO or count > np.uint64(18) or (count > _ONE and data[start] == 48):
         return 0, _ZERO
-    return int64(value), at
+    return int64(value), at  # type: ignore[return-value]
 
 
-@compiled(_VALUE_AND_END(BYTES, uint64, int64, int64))
+@compiled(_VALUE_AND_END(BYTES, uint64, int64, int64), "always")
 def _decimal(data: bytes, at: np.uint64, places: int, divisor: int) -> tuple[int, np.uint64]:
-    """A quoted decimal number in units of `divisor` times 10 to the minus `places`, and where it ends; 0 where
-    it is none, is off the grid, or has more than nine digits before the point."""
+    """A quoted decimal number in units of `divisor` times 10 to the minus `places`, and where it ends; 0
+    where it is none, is off the grid, or has more than nine digits before the point."""
     if data[at] != _QUOTE:
         return 0, _ZERO
     at += _ONE
@@ -99,12 +100,12 @@ def _decimal(data: bytes, at: np.uint64, places: int, divisor: int) -> tuple[int
         if count * divisor != number:
             return 0, _ZERO
         number = count
-    return number, at + _ONE
+    return number, at + _ONE  # type: ignore[return-value]
 
 
 @compiled(_VALUE_AND_END(BYTES, uint64, int64[::1], int64))
 def _side(data: bytes, at: np.uint64, state: Array, row: int) -> tuple[int, np.uint64]:
-    """The levels of one side into `state[row:]`: how far it is filled then, and where they end; 0 for none."""
+    """The levels of one side into `state[row:]`: up to where it is filled then, and where they end, or 0."""
     if data[at] != _OPEN:
         return 0, _ZERO
     at += _ONE
@@ -127,7 +128,7 @@ def _side(data: bytes, at: np.uint64, state: Array, row: int) -> tuple[int, np.u
         if data[at + _ONE] == _COMMA:
             at += _TWO
         elif data[at + _ONE] == _CLOSE:
-            return int64(out), at + _TWO
+            return int64(out), at + _TWO  # type: ignore[return-value]
         else:
             return 0, _ZERO
     return 0, _ZERO

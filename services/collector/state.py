@@ -1,8 +1,8 @@
 """Where everything of one symbol's compiled book lies in one array of int64.
 
-In this order: what the scanner is told, what it found, the marks of both sides, the best tiers of both, then
-per side a window of sizes with its bitmap, then the rows of the frame scanned last. One array, because handing
-an array to compiled code costs as much as scanning a tenth of a frame.
+In this order: what the scanner is told, what it found, the marks of both sides, their best tiers, then per
+side a window of sizes with its bitmap, then the rows of the frame scanned last. One array, because to hand
+over an array costs as much as to scan a tenth of a frame.
 """
 
 from __future__ import annotations
