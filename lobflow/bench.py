@@ -61,13 +61,14 @@ def tick_to_order(
 @app.command("book")
 def book(
     files: Annotated[
-        list[Path], typer.Argument(help="A raw recording; several files are one in sequence.", metavar="FILE...")
+        list[Path],
+        typer.Argument(help="A raw recording; several files are one in sequence.", metavar="FILE..."),
     ],
     symbol: Annotated[str | None, typer.Option(help="Which, where the recording holds several.")] = None,
     rounds: Annotated[int, typer.Option(help="Of each, in turn.", min=1)] = 9,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
 ) -> None:
-    """Diffs decoded, applied and encoded as 20-tier entries, per second of one core; beside it msgspec alone.
+    """Diffs decoded, applied and encoded as 20-tier entries per second of one core, beside msgspec alone.
 
     `ratio` is the rate of the whole step over the rate at which a typed msgspec decoder reads the same frames.
     """

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from services.collector.wire import AggTradeFrame, BookTicker, Depth, Frame
 from shared.book import Level
 from shared.errors import BadFrame
-from shared.units import MS, Parser, e9
+from shared.units import INT_LIMIT, MS, Parser, e9
 
 
 class Diff(NamedTuple):
@@ -73,5 +73,10 @@ def convert(frame: Frame, parser: Parser) -> Fact:
         price, size = parser.ticks(frame.price), parser.lots(frame.size)
         side = -1 if frame.is_buyer_maker else 1
         return Trade(frame.agg_id, frame.first_id, frame.last_id, frame.trade_ms * MS, price, size, side)
+    mark, index = e9(frame.mark), e9(frame.index)
     rate = e9(frame.funding_rate or "0")  # empty for contracts that expire
-    return Mark(frame.event_ms * MS, e9(frame.mark), e9(frame.index), rate, frame.next_funding_ms * MS)
+    if max(abs(mark), abs(index), abs(rate)) >= INT_LIMIT:
+        raise BadFrame(
+            f"mark {frame.mark}, index {frame.index} or rate {rate}e-9 is beyond what 64 bits hold"
+        )
+    return Mark(frame.event_ms * MS, mark, index, rate, frame.next_funding_ms * MS)

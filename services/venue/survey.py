@@ -85,10 +85,15 @@ class Survey:
         """Tick and lot size. Raises BadInput where no book can be built."""
         if not self.snapshots:
             raise BadInput(f"no depth snapshot for {symbol} in {self.path}: the book cannot be built")
-        scale = Scale(self._prices.value(), self._sizes.value())
-        if not scale.tick_e9 or not scale.lot_e9:
+        scale = self.sizes()
+        if scale is None:
             raise BadInput(f"no price and quantity for {symbol} in {self.path}")
         return scale
+
+    def sizes(self) -> Scale | None:
+        """As `scale`, whether or not a book can be built; None where there is no price or no quantity."""
+        scale = Scale(self._prices.value(), self._sizes.value())
+        return scale if scale.tick_e9 and scale.lot_e9 else None
 
 
 class _Divisor:
