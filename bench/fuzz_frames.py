@@ -1,9 +1,9 @@
 """`python -m bench.fuzz_frames FILE...`: damaged frames against the collector's frame parser.
 
-Recorded frames are cut, their bits are flipped, keys swapped, numbers mangled, blanks and escapes put in. Each
-goes to the compiled scanner and to msgspec, which must agree wherever both accept; what msgspec refuses the
-scanner must refuse, and the core must refuse as BadFrame, with nothing changed and nothing else raised. Diffs
-that are accepted are applied to the compiled book and to `shared.book.Book`, whose best tiers must be equal.
+Recorded frames are cut, their bits are flipped, keys swapped, numbers mangled, blanks and escapes put in.
+Each goes to the compiled scanner and to msgspec, which must agree wherever both accept; what msgspec refuses
+the scanner must refuse too, and the core as BadFrame, with nothing else raised. Diffs that are accepted are
+applied to the compiled book and to `shared.book.Book`, whose best tiers must be equal.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -31,7 +31,7 @@ from services.venue.recording import scan
 from shared.book import Book
 from shared.codec import encode, pack_tiers
 from shared.errors import BadFrame, LobflowError
-from shared.units import Parser, Scale
+from shared.units import MS, Parser, Scale
 
 KEPT = 2_000  # recorded frames of each kind and symbol that are damaged again and again
 RESET_EVERY = 2_000
@@ -50,8 +50,8 @@ class Mutator:
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
         self._kinds: list[Callable[[bytes], bytes]] = [
-            self._cut, self._flip, self._drop, self._insert, self._mangle, self._mangle, self._digit, self._digit,
-            self._swap, self._twice, self._stranger, self._blank,
+            self._cut, self._flip, self._drop, self._insert, self._mangle, self._mangle, self._swap,
+            self._digit, self._digit, self._digit, self._digit, self._twice, self._stranger, self._blank,
         ]  # fmt: skip
 
     def choose(self, frames: Sequence[tuple[str, str, bytes]]) -> tuple[str, str, bytes]:
@@ -149,7 +149,9 @@ class Judge:
         if ladder.take(data, NO_ID)[0] == UNKNOWN:
             self.counts["left_to_msgspec" if fact else "refused_by_both"] += 1
             return
-        assert fact == Diff(*_times(ladder.scanned())), f"scanner and msgspec differ: {data!r}"
+        first, last, previous, ms, bids, asks = ladder.scanned()
+        scanned = Diff(first, last, previous, ms * MS, bids, asks)
+        assert fact == scanned, f"scanner and msgspec differ: {data!r}"
         assert isinstance(fact, Diff)
         self.counts["accepted_by_both"] += 1
         book.apply(fact.bids, fact.asks)
@@ -162,7 +164,7 @@ class Judge:
 
     def _through_core(self, symbol: str, kind: str, data: bytes, is_good: bool) -> None:
         try:
-            outputs = self._core.frame(self.counts["frames"] * 1_000_000, f"{symbol.lower()}@{kind}", data)
+            outputs = self._core.frame(self.counts["frames"] * MS, f"{symbol.lower()}@{kind}", data)
         except BadFrame:
             self.counts["parked"] += 1
             assert not is_good, f"the core refused what can be read: {data!r}"
@@ -173,16 +175,10 @@ class Judge:
                 encode(output.message)
 
 
-def _times(
-    scanned: tuple[int, int, int, int, list[tuple[int, int]], list[tuple[int, int]]],
-) -> Iterator[object]:
-    first, last, previous, ms, bids, asks = scanned
-    yield from (first, last, previous, ms * 1_000_000, bids, asks)
-
-
 def recorded(files: Sequence[Path]) -> tuple[dict[str, Scale], list[tuple[str, str, bytes]]]:
     """The scales of the symbols in files, and frames (symbol, kind, data) to be damaged; most are diffs."""
-    scales, frames = {}, []
+    scales: dict[str, Scale] = {}
+    frames: list[tuple[str, str, bytes]] = []
     for path in files:
         scales |= {symbol: row.scale for symbol, row in scan([path]).items()}
         kept: defaultdict[tuple[str, str], int] = defaultdict(int)

@@ -70,7 +70,7 @@ def book(
 ) -> None:
     """Diffs decoded, applied and encoded as 20-tier entries per second of one core, beside msgspec alone.
 
-    `ratio` is the rate of the whole step over the rate at which a typed msgspec decoder reads the same frames.
+    `ratio` is the rate of the whole step over that of a typed msgspec decoder which reads the same frames.
     """
     console = console_for(as_json)
     with Progress(console=console, transient=True) as bar:

@@ -121,7 +121,7 @@ class Ladder:
     def load(self, bids: Iterable[Level], asks: Iterable[Level]) -> None:
         """Replace the whole book by a snapshot."""
         self.clear()
-        self.apply(bids, asks)
+        self.apply([one for one in bids if one[1]], [one for one in asks if one[1]])
 
     def apply(self, bids: Iterable[Level], asks: Iterable[Level]) -> None:
         """Set absolute sizes at levels; a size of 0 removes the level."""

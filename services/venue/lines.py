@@ -98,15 +98,15 @@ def _bare(recv_ns: int, own_symbol: str, text: bytes) -> Line:
 
 def _kind(stream: str, data: bytes) -> str:
     kind = _HEADS.get(data[: data.find(b",")])
-    if kind == "depth":  # the best levels of `@depth20` are sent under the same name, and are no diff
-        return kind if stream.split("@")[1] == "depth" else "other"
-    if kind is not None:
-        return kind
-    try:
-        name = _head.decode(data).e or stream.partition("@")[2]  # spot's bookTicker names no event
-        return KINDS.get(name, "other")
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return "other"
+    if kind is None:
+        try:
+            name = _head.decode(data).e or stream.partition("@")[2]  # spot's bookTicker names no event
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return "other"
+        kind = KINDS.get(name, "other")
+    if kind == "depth" and stream.split("@")[1] != "depth":
+        return "other"  # the best levels of `@depth20` are sent under the same name, and are no diff
+    return kind
 
 
 def _first_symbol(path: Path, refused: Refused | None) -> str:
