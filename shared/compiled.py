@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from numba import njit
@@ -16,11 +15,11 @@ from numba import njit
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def compiler(files: Sequence[Path]) -> Callable[..., Callable[[F], F]]:
+def compiler(files: Sequence[str]) -> Callable[..., Callable[[F], F]]:
     """A decorator for the functions of a kernel that consists of `files`: it takes a signature, and compiles
     the function, or loads it from the cache, at import. `inline` "always" is for what is called per byte."""
-    everything = [*files, Path(__file__)]
-    stamp = hashlib.sha256(b"\0".join(file.read_bytes() for file in everything)).hexdigest(), len(everything)
+    everything = [*files, __file__]
+    stamp = hashlib.sha256(b"\0".join(_bytes(file) for file in everything)).hexdigest(), len(everything)
 
     def with_signature(signature: object, inline: Literal["never", "always"] = "never") -> Callable[[F], F]:
         def compile_(function: F) -> F:
@@ -34,3 +33,9 @@ def compiler(files: Sequence[Path]) -> Callable[..., Callable[[F], F]]:
         return compile_
 
     return with_signature
+
+
+def _bytes(path: str) -> bytes:
+    """What a file of the program holds. Like an import, this reads code and no data."""
+    with open(path, "rb") as file:
+        return file.read()

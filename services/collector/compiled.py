@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from shared.compiled import compiler
 
 KERNEL = ("compiled", "ladder", "levels", "scanner", "state")
 
-compiled = compiler([Path(__file__).with_name(f"{name}.py") for name in KERNEL])
+compiled = compiler([f"{__file__.removesuffix('compiled.py')}{name}.py" for name in KERNEL])
