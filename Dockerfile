@@ -29,6 +29,7 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --
          /bus/collector /bus/features /bus/model /bus/trader /bus/monitor /bus/recorder \
     && python -m services.features.compile \
     && python -m services.venue.synthetic.compile \
+    && python -m services.collector.compile \
     && chmod -R a+rX /opt/kernels
 COPY --chmod=0755 deploy/ready /usr/local/bin/ready
 

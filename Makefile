@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := shared services research lobflow bench tests
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up down check test test-compose soak bench lock clean
+.PHONY: help venv up down check test test-compose soak bench fuzz lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -24,9 +24,10 @@ $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 # Kernels are compiled at installation, so that no start waits for it.
-$(VENV)/.kernels: $(VENV)/.run $(wildcard services/features/*.py services/venue/synthetic/*.py)
+$(VENV)/.kernels: $(VENV)/.run $(wildcard services/features/*.py services/venue/synthetic/*.py services/collector/*.py)
 	$(BIN)/python -m services.features.compile
 	$(BIN)/python -m services.venue.synthetic.compile
+	$(BIN)/python -m services.collector.compile
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
@@ -59,6 +60,12 @@ soak: venv ## an hour of the whole system with drills (MINUTES=): memory, gaps, 
 
 bench: venv ## tick-to-order latency beside a bare relay, one JSON line
 	$(BIN)/lobflow bench tick-to-order --json
+
+RECORDINGS ?= ../shared/data
+fuzz: venv ## a million damaged frames against the frame parser (recordings from RECORDINGS)
+	$(BIN)/python -m bench.fuzz_frames --frames 1000000 \
+	  $(RECORDINGS)/usdm-raw/btcusdt_20240808.gz $(RECORDINGS)/usdm-raw/ethusdt_20240808.gz \
+	  $(RECORDINGS)/coinm-raw/btcusd_perp_20240808.gz
 
 lock: ## write the lock files anew (needs uv)
 	uv pip compile --quiet --upgrade --generate-hashes --universal --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements.lock

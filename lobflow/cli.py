@@ -15,6 +15,7 @@ from lobflow.replay_command import replay
 from lobflow.soak import soak
 from lobflow.train import train
 from lobflow.up_command import down, up
+from lobflow.verify import verify
 
 app = typer.Typer(
     help="The limit order book of Binance USD-M futures: recorded, predicted, traded on, explained.",
@@ -29,6 +30,7 @@ app.command()(soak)
 app.command()(replay)
 app.command()(train)
 app.command()(market_stats)
+app.command()(verify)
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
 

@@ -17,6 +17,8 @@ E9 = 1_000_000_000
 MS = 1_000_000
 SECOND = 1_000_000_000
 MEMO_LIMIT = 65_536
+WHOLE_DIGITS = 18  # before the point; no price or quantity has more
+INT_LIMIT = 2**62  # ticks and lots are below it, so that they fit 64 bits with room for sums
 
 
 def e9(text: str) -> int:
@@ -28,7 +30,13 @@ def e9(text: str) -> int:
     unsigned = text.removeprefix("-")
     whole, _, fraction = unsigned.partition(".")
     digits = fraction.rstrip("0")
-    if len(digits) > 9 or not whole.isdecimal() or not (digits.isdecimal() or digits == ""):
+    if (
+        len(digits) > 9
+        or len(whole) > WHOLE_DIGITS
+        or not text.isascii()
+        or not whole.isdecimal()
+        or not (digits.isdecimal() or digits == "")
+    ):
         raise BadFrame(f"{text[:40]!r} is not a decimal number of at most nine places")
     value = int(whole) * E9 + int(digits.ljust(9, "0"))
     return value if unsigned == text else -value
@@ -122,6 +130,8 @@ def _remember(memo: dict[str, int], text: str, convert: Callable[[str], int]) ->
         value = convert(text)
         if value < 0:
             raise BadFrame(f"{text} is negative")
+        if value >= INT_LIMIT:
+            raise BadFrame(f"{text} is beyond what 64 bits hold")
         if len(memo) >= MEMO_LIMIT:
             memo.clear()
         memo[text] = value

@@ -13,6 +13,8 @@ from services.collector.wire import parse, parse_snapshot, split_stream
 from shared.errors import BadFrame
 from shared.units import Scale
 
+SPEEDS = ("", "@0ms", "@100ms", "@250ms", "@500ms")  # of a stream of diffs, as its name ends
+
 
 class CollectorCore:
     """All symbols of one collector. `counts` receives its totals; `resume` says where streams stand."""
@@ -28,11 +30,19 @@ class CollectorCore:
             symbol: Feed(symbol, scale, counts, (resume or {}).get(symbol))
             for symbol, scale in scales.items()
         }
+        self._of_diffs = {
+            f"{symbol.lower()}@depth{speed}": feed for symbol, feed in self.feeds.items() for speed in SPEEDS
+        }
         self._is_started = False
 
     def frame(self, recv_ns: int, stream: str, data: bytes) -> list[Output]:
         """One frame: `stream` as the venue names it, `data` the JSON bytes of its payload."""
         self.counts["frames"] += 1
+        feed = self._of_diffs.get(stream)
+        if feed is not None and self._is_started:
+            out = feed.diff(recv_ns, data)
+            if out is not None:
+                return out
         symbol, kind = split_stream(stream)
         feed = self.feeds.get(symbol)
         if feed is None:

@@ -23,5 +23,5 @@ def open_envelope(message: bytes) -> Envelope:
     """One message of a market socket. Raises BadFrame where it is not JSON of that form."""
     try:
         return _decoder.decode(message)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadFrame(f"malformed frame: {error}") from error

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from services.collector.wire import AggTradeFrame, BookTicker, Depth, Frame
 from shared.book import Level
-from shared.units import MS, Parser, e9
+from shared.errors import BadFrame
+from shared.units import INT_LIMIT, MS, Parser, e9
 
 
 class Diff(NamedTuple):
@@ -61,6 +62,8 @@ def convert(frame: Frame, parser: Parser) -> Fact:
     if isinstance(frame, Depth):
         previous = frame.previous if frame.previous is not None else frame.first - 1
         engine_ms = frame.engine_ms if frame.engine_ms is not None else frame.event_ms
+        if frame.first > frame.last or previous > frame.last:
+            raise BadFrame(f"depth ids go back: U {frame.first}, u {frame.last}, pu {previous}")
         bids, asks = parser.levels(frame.bids), parser.levels(frame.asks)
         return Diff(frame.first, frame.last, previous, engine_ms * MS, bids, asks)
     if isinstance(frame, BookTicker):
@@ -70,5 +73,10 @@ def convert(frame: Frame, parser: Parser) -> Fact:
         price, size = parser.ticks(frame.price), parser.lots(frame.size)
         side = -1 if frame.is_buyer_maker else 1
         return Trade(frame.agg_id, frame.first_id, frame.last_id, frame.trade_ms * MS, price, size, side)
+    mark, index = e9(frame.mark), e9(frame.index)
     rate = e9(frame.funding_rate or "0")  # empty for contracts that expire
-    return Mark(frame.event_ms * MS, e9(frame.mark), e9(frame.index), rate, frame.next_funding_ms * MS)
+    if max(abs(mark), abs(index), abs(rate)) >= INT_LIMIT:
+        raise BadFrame(
+            f"mark {frame.mark}, index {frame.index} or rate {rate}e-9 is beyond what 64 bits hold"
+        )
+    return Mark(frame.event_ms * MS, mark, index, rate, frame.next_funding_ms * MS)

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections import deque
 
 from services.collector.facts import Diff
-from shared.book import Book, Level
+from services.collector.ladder import APPLIED, NO_ID, UNKNOWN, Ladder
+from shared.book import Level
+from shared.units import MS
 
 BUFFER_LIMIT = 10_000  # diffs kept while no snapshot has come: minutes at 100 ms, and a bound on memory
 
@@ -18,19 +20,33 @@ BUFFER_LIMIT = 10_000  # diffs kept while no snapshot has come: minutes at 100 m
 class Synchronizer:
     """Keeps `book` equal to the venue's, or says that it is not."""
 
-    def __init__(self) -> None:
-        self.book = Book()
+    def __init__(self, book: Ladder | None = None) -> None:
+        self.book = book or Ladder()
         self.is_live = False  # the book is whole
         self.last = 0  # the venue's `u` of the last applied diff, or the snapshot's id
         self.exchange_ns = 0  # engine time of the last applied diff
         self.has_snapshot = False  # loaded; the diff that spans it has not come
+        self.gap = ""  # what the last gap was
         self._buffer: deque[Diff] = deque()  # diffs that wait for a snapshot
 
     def reset(self) -> None:
         """Continuity is lost: forget the book and begin to buffer."""
-        self.book = Book()
+        self.book.clear()
         self.is_live = self.has_snapshot = False
         self._buffer.clear()
+
+    def on_frame(self, data: bytes) -> str | None:
+        """As `on_diff`, with the bytes of a diff. None, and nothing is changed, where they have another shape
+        than the scanner knows."""
+        done, last, ms = self.book.take(data, self.last if self.is_live else NO_ID)
+        if done == APPLIED:
+            self.last = last
+            self.exchange_ns = ms * MS
+            return "applied"
+        if done == UNKNOWN:
+            return None
+        first, last, previous, ms, bids, asks = self.book.scanned()
+        return self.on_diff(Diff(first, last, previous, ms * MS, bids, asks))
 
     def on_diff(self, diff: Diff) -> str:
         """Apply or buffer one diff. Returns `applied`, `live` (applied, and the book is whole from now on),
@@ -42,6 +58,7 @@ class Synchronizer:
                 return "applied"
             if diff.last <= self.last:
                 return "old"
+            self.gap = f"pu {diff.previous} after u {self.last}"
             self.reset()
             self._buffer.append(diff)
             return "gap"
@@ -65,11 +82,12 @@ class Synchronizer:
         if not buffer:
             return "buffered"
         head = buffer[0]
-        is_spanned = head.first <= self.last <= head.last
-        if is_spanned or head.previous == self.last:
+        if head.first <= self.last <= head.last or head.previous == self.last:
             self._apply(buffer.popleft())
-            while buffer and buffer[0].previous == self.last:
-                self._apply(buffer.popleft())
+            while buffer and (buffer[0].previous == self.last or buffer[0].last <= self.last):
+                follower = buffer.popleft()
+                if follower.previous == self.last:
+                    self._apply(follower)  # the others came twice, or late
         if buffer:  # older than what was buffered, or a diff was lost among the buffered ones
             self.has_snapshot = False
             return "retry"

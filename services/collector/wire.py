@@ -6,23 +6,27 @@ keys without notice. Source: USD-M futures, WebSocket market streams.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from shared.errors import BadFrame
 
+Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  # fits what streams and arrays hold
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=9_000_000_000_000)]  # in nanoseconds it does so too
 Rows = list[tuple[str, str]]  # [[price, quantity], ...] as texts
 
 
 class Depth(msgspec.Struct):
     """A diff of the book (`depthUpdate`). `pu` is missing on spot."""
 
-    first: int = msgspec.field(name="U")
-    last: int = msgspec.field(name="u")
+    first: Id = msgspec.field(name="U")
+    last: Id = msgspec.field(name="u")
     bids: Rows = msgspec.field(name="b")
     asks: Rows = msgspec.field(name="a")
-    event_ms: int = msgspec.field(name="E")
-    previous: int | None = msgspec.field(name="pu", default=None)
-    engine_ms: int | None = msgspec.field(name="T", default=None)
+    event_ms: Milliseconds = msgspec.field(name="E")
+    previous: Id | None = msgspec.field(name="pu", default=None)
+    engine_ms: Milliseconds | None = msgspec.field(name="T", default=None)
     kind: str = msgspec.field(name="e", default="depthUpdate")
     symbol: str = msgspec.field(name="s", default="")
 
@@ -30,7 +34,7 @@ class Depth(msgspec.Struct):
 class BookTicker(msgspec.Struct):
     """Best bid and ask after update `u`."""
 
-    update_id: int = msgspec.field(name="u")
+    update_id: Id = msgspec.field(name="u")
     bid: str = msgspec.field(name="b")
     bid_size: str = msgspec.field(name="B")
     ask: str = msgspec.field(name="a")
@@ -42,12 +46,12 @@ class BookTicker(msgspec.Struct):
 class AggTradeFrame(msgspec.Struct):
     """One aggregated trade; `is_buyer_maker` means that the seller took."""
 
-    agg_id: int = msgspec.field(name="a")
+    agg_id: Id = msgspec.field(name="a")
     price: str = msgspec.field(name="p")
     size: str = msgspec.field(name="q")
-    first_id: int = msgspec.field(name="f")
-    last_id: int = msgspec.field(name="l")
-    trade_ms: int = msgspec.field(name="T")
+    first_id: Id = msgspec.field(name="f")
+    last_id: Id = msgspec.field(name="l")
+    trade_ms: Milliseconds = msgspec.field(name="T")
     is_buyer_maker: bool = msgspec.field(name="m")
     kind: str = msgspec.field(name="e", default="aggTrade")
     symbol: str = msgspec.field(name="s", default="")
@@ -59,8 +63,8 @@ class MarkPriceFrame(msgspec.Struct):
     mark: str = msgspec.field(name="p")
     index: str = msgspec.field(name="i")
     funding_rate: str = msgspec.field(name="r")
-    next_funding_ms: int = msgspec.field(name="T")
-    event_ms: int = msgspec.field(name="E")
+    next_funding_ms: Milliseconds = msgspec.field(name="T")
+    event_ms: Milliseconds = msgspec.field(name="E")
     kind: str = msgspec.field(name="e", default="markPriceUpdate")
     symbol: str = msgspec.field(name="s", default="")
 
@@ -68,10 +72,10 @@ class MarkPriceFrame(msgspec.Struct):
 class Snapshot(msgspec.Struct):
     """The answer of `GET /fapi/v1/depth`."""
 
-    last_id: int = msgspec.field(name="lastUpdateId")
+    last_id: Id = msgspec.field(name="lastUpdateId")
     bids: Rows
     asks: Rows
-    engine_ms: int | None = msgspec.field(name="T", default=None)
+    engine_ms: Milliseconds | None = msgspec.field(name="T", default=None)
 
 
 Frame = Depth | BookTicker | AggTradeFrame | MarkPriceFrame
@@ -99,7 +103,7 @@ def parse(kind: str, symbol: str, data: bytes | msgspec.Raw) -> Frame:
     name, decoder = entry
     try:
         frame = decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadFrame(f"malformed {kind} frame: {error}") from error
     if frame.kind != name or (frame.symbol and frame.symbol != symbol):
         raise BadFrame(f"{kind} stream of {symbol} carried {frame.kind[:40]!r} of {frame.symbol[:40]!r}")
@@ -110,5 +114,5 @@ def parse_snapshot(data: bytes) -> Snapshot:
     """The body of a depth snapshot. Raises BadFrame for what it is not (also HTML with status 200)."""
     try:
         return _snapshot.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadFrame(f"malformed depth snapshot: {error}") from error

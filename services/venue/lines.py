@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from shared.compressed import BROKEN, opened
 from shared.errors import BadInput
 
 NOTE = "!lobflow"  # stream of the notes that our collector leaves in its raw archive; no frames of the venue
+STAMP_DIGITS = 19  # of nanoseconds that fit 64 bits
 KINDS = {
     "depthUpdate": "depth",
     "bookTicker": "bookTicker",
@@ -20,6 +21,9 @@ KINDS = {
     "trade": "trade",
 }
 _HEADS = {f'{{"e":"{name}"'.encode(): kind for name, kind in KINDS.items()}  # as the venue writes them
+
+
+Refused = Callable[[int, str], None]  # told the number of a line and what is wrong with it
 
 
 class Line(NamedTuple):
@@ -40,19 +44,24 @@ class _Frame(msgspec.Struct):
 
 class _Head(msgspec.Struct):
     e: str = ""
+    s: str = ""
 
 
 _frame = msgspec.json.Decoder(_Frame)
 _head = msgspec.json.Decoder(_Head)
 
 
-def read(path: Path) -> Iterator[Line]:
-    """The lines of one file, each with its symbol and kind."""
-    own_symbol = _first_symbol(path)
+def read(path: Path, refused: Refused | None = None) -> Iterator[Line]:
+    """The lines of one file, each with its symbol and kind.
+
+    Raises BadInput at a line without a time and at one whose time goes back; `refused`, where it is given, is
+    told of them instead, and the first are left out.
+    """
+    own_symbol = _first_symbol(path, refused)
     names: dict[str, str] = {}  # stream -> symbol
     is_single = True
     unnamed_snapshot: int | None = None
-    for number, recv_ns, text in _numbered(path):
+    for number, recv_ns, text in _numbered(path, refused):
         try:
             frame = _frame.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -65,7 +74,7 @@ def read(path: Path) -> Iterator[Line]:
         elif frame.stream == NOTE:
             continue
         elif "@" not in frame.stream:
-            yield Line(recv_ns, own_symbol, "other", text)
+            yield _bare(recv_ns, own_symbol, text)
         else:
             symbol = names.get(frame.stream)
             if symbol is None:
@@ -79,42 +88,59 @@ def read(path: Path) -> Iterator[Line]:
             )
 
 
+def _bare(recv_ns: int, own_symbol: str, text: bytes) -> Line:
+    """A line that names no stream: the frame itself, as a socket of one stream sends it, or anything."""
+    try:
+        head = _head.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return Line(recv_ns, own_symbol, "other", text)
+    return Line(recv_ns, head.s or own_symbol, KINDS.get(head.e, "other") if head.s else "other", text)
+
+
 def _kind(stream: str, data: bytes) -> str:
     kind = _HEADS.get(data[: data.find(b",")])
-    if kind is not None:
-        return kind
-    try:
-        name = _head.decode(data).e or stream.partition("@")[2]  # spot's bookTicker names no event
-        return KINDS.get(name, "other")
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return "other"
+    if kind is None:
+        try:
+            name = _head.decode(data).e or stream.partition("@")[2]  # spot's bookTicker names no event
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return "other"
+        kind = KINDS.get(name, "other")
+    if kind == "depth" and stream.split("@")[1] != "depth":
+        return "other"  # the best levels of `@depth20` are sent under the same name, and are no diff
+    return kind
 
 
-def _first_symbol(path: Path) -> str:
-    for _, _, text in _numbered(path):
+def _first_symbol(path: Path, refused: Refused | None) -> str:
+    for _, _, text in _numbered(path, None if refused is None else lambda number, problem: None):
         try:
             name, mark, _ = _frame.decode(text).stream.partition("@")
+            symbol = name.upper() if mark else _head.decode(text).s
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
-        if mark:
-            return name.upper()
+        if symbol:
+            return symbol
     raise BadInput(f"{path}: holds no frame of any stream")
 
 
-def _numbered(path: Path) -> Iterator[tuple[int, int, bytes]]:
+def _numbered(path: Path, refused: Refused | None) -> Iterator[tuple[int, int, bytes]]:
     """(line number, recv_ns, JSON) of each line; checks that time does not go back."""
     number, last_ns = 0, 0
     try:
         with opened(path) as file:
             for number, line in enumerate(file, 1):
                 stamp, _, text = line.partition(b" ")
-                if not stamp.isdigit() or not text:
-                    raise BadInput(
-                        f"{path}, line {number}: begins {line[:40]!r}, not with nanoseconds and a blank"
-                    )
+                if not stamp.isdigit() or not text or len(stamp) > STAMP_DIGITS:
+                    problem = f"begins {line[:40]!r}, not with nanoseconds and a blank"
+                    if refused is None:
+                        raise BadInput(f"{path}, line {number}: {problem}")
+                    refused(number, problem)
+                    continue
                 recv_ns = int(stamp)
                 if recv_ns < last_ns:
-                    raise BadInput(f"{path}, line {number}: time goes back from {last_ns} to {recv_ns}")
+                    problem = f"time goes back from {last_ns} to {recv_ns}"
+                    if refused is None:
+                        raise BadInput(f"{path}, line {number}: {problem}")
+                    refused(number, problem)
                 last_ns = recv_ns
                 yield number, recv_ns, text.rstrip()
     except BROKEN as error:

@@ -89,10 +89,15 @@ class Survey:
 
     def units(self, symbol: str) -> Scale:
         """Tick and lot size, of trades without a book too. Raises BadInput where there is no price."""
-        scale = Scale(self._prices.value(), self._sizes.value())
-        if not scale.tick_e9 or not scale.lot_e9:
+        scale = self.sizes()
+        if scale is None:
             raise BadInput(f"no price and quantity for {symbol} in {self.path}")
         return scale
+
+    def sizes(self) -> Scale | None:
+        """As `scale`, whether or not a book can be built; None where there is no price or no quantity."""
+        scale = Scale(self._prices.value(), self._sizes.value())
+        return scale if scale.tick_e9 and scale.lot_e9 else None
 
 
 class _Divisor:

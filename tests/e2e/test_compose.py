@@ -211,7 +211,9 @@ def test_nobody_is_root_or_writes_to_a_root_file_system(stack: Stack) -> None:
         assert "Read-only file system" in said or "read-only" in said.lower(), f"{name}: {said}"
 
 
-@pytest.mark.parametrize("module", ["services.features.compile", "services.venue.synthetic.compile"])
+@pytest.mark.parametrize(
+    "module", ["services.features.compile", "services.venue.synthetic.compile", "services.collector.compile"]
+)
 def test_a_cold_container_compiles_no_kernel(stack: Stack, module: str) -> None:
     said = stack.compose("run", "--rm", "-T", "--no-deps", "venue", "python", "-m", module)
     found = re.search(r"(\d+) of (\d+) \w+ were cached", said)
