@@ -48,6 +48,9 @@ class FirstModels:
         code = await self._run("model", "prepare", "--symbols", ",".join(missing))
         if code:
             raise LobflowError(f"no first model could be fitted (exit code {code})")
+        marker = self._folder / IMPROVED
+        if marker.exists():  # what was promoted once may be gone with the models that were here
+            marker.write_text("\n".join(one for one in marker.read_text().split() if one not in missing))
 
     async def improve(self, monitor_url: str) -> None:
         """Fit a better model beside the running system, once in the life of a folder."""

@@ -42,6 +42,12 @@ class ModelFolder:
             return None
         return load(folder)
 
+    def has(self, version: str) -> bool:
+        """Whether a model of this version lies here."""
+        return any(
+            read_manifest(path.parent).version == version for path in self.folder.glob(f"*/{MANIFEST}")
+        )
+
     def name(self, symbol: str, version: str) -> None:
         """Let `version` serve `symbol` from the next start of the service on."""
         self.folder.mkdir(parents=True, exist_ok=True)

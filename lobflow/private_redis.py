@@ -89,6 +89,8 @@ class PrivateRedis:
             command, stdout=log, stderr=log, start_new_session=True, pass_fds=self._held
         )
         log.close()
+        if self._guard is not None:  # of a server that ended by itself
+            self._guard.dismiss()
         self._guard = Guard(self.process.pid, OUTLIVE_SECONDS)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():

@@ -188,7 +188,8 @@ class Processes:
             await asyncio.gather(
                 *(_stop(child) for child in self.children.values() if child.service == service)
             )
-        await asyncio.gather(*(child.reader for child in self.children.values() if child.reader is not None))
+        readers = [child.reader for child in self.children.values() if child.reader is not None]
+        await asyncio.gather(*readers, return_exceptions=True)  # one whose watcher was canceled is, too
 
     def kill_all(self) -> None:
         """Kill -9 whatever still runs: somebody does not want to wait."""

@@ -24,6 +24,11 @@ class Monitor:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
 
+    def serves(self, symbol: str) -> str | None:
+        """The version that made the newest prediction; None before any. Raises Refused."""
+        rows = self._ask("/api/v1/status")["symbols"]
+        return next((row["model"] for row in rows if row["symbol"] == symbol), None)
+
     def promote(self, symbol: str, version: str, who: str, why: str, within_seconds: float) -> str:
         """Order it and wait until a prediction is the version's. Returns the first id it applies to.
 
@@ -40,8 +45,10 @@ class Monitor:
                     raise
                 time.sleep(PAUSE_SECONDS)
         while True:
-            rows = self._ask("/api/v1/status")["symbols"]
-            serves = next((row["model"] for row in rows if row["symbol"] == symbol), None)
+            try:
+                serves = self.serves(symbol)
+            except Refused as error:  # a monitor that was started again meanwhile
+                serves = f"nobody knows ({error}) what"
             if serves == version:
                 return from_id
             if time.monotonic() > deadline:

@@ -133,7 +133,7 @@ async def _run(
 ) -> Result:
     run_id = run_id_of(options)
     link = await Link(redis_url).open(10.0)
-    await _forget(link, run_id)
+    await forget(link, run_id)  # on a shared Redis an earlier replay of the same thing may have left them
     ports = {"venue": free_port(), "monitor": options.monitor_port or free_port()}
     processes = Processes(_settings(options, instruments, run_id, redis_url, ports), options.out / "logs")
     replay = Replay(options, instruments, run_id, processes, redis, redis_url, ports, {}, time.monotonic())
@@ -152,9 +152,9 @@ async def _run(
     return result
 
 
-async def _forget(link: Link, run_id: str) -> None:
-    """On a shared Redis an earlier replay of the same thing may have left its streams."""
-    names = await bus.find(link, f"{run_id}:*")
+async def forget(link: Link, runs: str) -> None:
+    """Remove the streams of earlier runs whose ids match the glob pattern `runs`."""
+    names = await bus.find(link, f"{runs}:*")
     if names:
         await link.call("DEL", *names)
 

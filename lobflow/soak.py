@@ -268,9 +268,8 @@ class Soak:
             self._note_breaks()
         found.seconds = round(time.monotonic() - system.started, 1)
         found.slopes = self._memory.slopes(min(SETTLED_SECONDS, self._seconds / 3))
-        found.restarts = sum(child.restarts for child in system.processes.children.values()) - len(
-            found.back_seconds
-        )
+        restarts = sum(child.restarts for child in system.processes.children.values())
+        found.restarts = restarts + system.redis_restarts - len(found.back_seconds)
 
     async def _venue_trades(self, session: aiohttp.ClientSession, symbol: str) -> list[int]:
         rows: list[int] = []

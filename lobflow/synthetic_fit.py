@@ -55,6 +55,11 @@ def further(
 ) -> dict[str, Any]:
     """Fit a further model unless that was done, hold it against the model `serving`, and have it promoted."""
     begun, console, place = time.monotonic(), console_for(as_json), folder.place(symbol, hours, seed)
+    served = monitor.serves(symbol)
+    if served and not folder.has(served):  # promoted once, and removed since: nothing would be predicted
+        why = f"model {served} is not there any more"
+        monitor.promote(symbol, serving.version, "first_model", why, PROMOTION_SECONDS)
+        console.print(f"{symbol}: {why}; {serving.version} serves")
     if serving.manifest.data[symbol].until_ns > END_NS:
         console.print(f"{symbol}: model {serving.version} is of no synthetic history: left alone")
         return {"version": serving.version, "is_promoted": False, "serves": True}

@@ -19,16 +19,19 @@ from pydantic import SecretStr
 from lobflow.first_models import FirstModels
 from lobflow.private_redis import PrivateRedis
 from lobflow.processes import Child, Processes
+from lobflow.replay import forget
 from lobflow.service_logs import ServiceLogs
 from lobflow.state_folder import StateFolder
 from lobflow.system_status import SystemStatus, look
 from lobflow.venues import Venue
+from shared.bus import Link
 from shared.errors import BadSetting
 from shared.runner import sleep_unless
 from shared.settings import Settings
 
 SERVICES = ("recorder", "monitor", "features", "trader", "collector")  # model comes when there is one
 LOOK_SECONDS = 1.0
+REDIS_SECONDS = 10.0
 OURS = ("redis_url", "instance", "parent_pid", "monitor_port", "metrics_port", "lockstep", "run_id")
 
 Say = Callable[[str, str, str], None]  # name, text, level
@@ -120,6 +123,10 @@ async def _run(
     system = System(options, redis, redis_url, processes, models)
     began(system)
     background: list[asyncio.Task[None]] = []
+    if redis is not None:  # ours alone: no replay of before runs on it
+        link = await Link(redis_url).open(REDIS_SECONDS)
+        await forget(link, "replay-*")
+        await link.close()
     try:
         for service in (*(("venue",) if options.venue.is_local else ()), *SERVICES):
             await processes.start(service)
@@ -180,7 +187,6 @@ def settings_of(options: Options, redis_url: str) -> dict[str, object]:
     for name in own.model_fields_set - set(OURS):
         value = getattr(own, name)
         chosen[name] = value.get_secret_value() if isinstance(value, SecretStr) else value
-    is_named = "run_id" in own.model_fields_set and venue.name != "replay"
     defaults = {"model_dir": state.models, "record_dir": state.data}
     return {
         **defaults,
@@ -188,7 +194,7 @@ def settings_of(options: Options, redis_url: str) -> dict[str, object]:
         **venue.settings,
         "symbols": venue.symbols,
         "redis_url": redis_url,
-        "run_id": own.run_id if is_named else venue.run_id,
+        "run_id": venue.run_id,
         "monitor_port": options.port,
     }
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -83,7 +84,8 @@ def down(state: State = STATE) -> None:
     pid = holder.get("pid") if holder else None
     if isinstance(pid, int):
         console.print(f"stopping process {pid}")
-        os.kill(pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + DOWN_SECONDS
     while not folder.is_quiet():
         if time.monotonic() > deadline:

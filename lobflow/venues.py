@@ -40,7 +40,13 @@ def synthetic(symbols: tuple[str, ...], seed: int, state: Path) -> Venue:
         raise BadSetting(
             f"SYMBOLS: there is no synthetic market of {', '.join(unknown)}, only of {', '.join(MODELS)}"
         )
-    settings = {**_local(), "venue_seed": seed, "venue_state_dir": state}
+    settings = {
+        **_local(),
+        "venue_files": (),
+        "venue_speed": 0.0,
+        "venue_seed": seed,
+        "venue_state_dir": state,
+    }
     words = (
         f"a synthetic market of {', '.join(symbols)} (seed {seed}), matched by a venue on this machine: not "
         "real money, not real data"

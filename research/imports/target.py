@@ -24,6 +24,7 @@ import msgspec
 
 from services.collector.feed import Resume
 from services.recorder.archive import Archive
+from services.recorder.audit import write_ledgers
 from services.recorder.core import Limits
 from services.recorder.layout import label_of
 from services.recorder.reader import files_of, read
@@ -58,6 +59,7 @@ class Target:
         except OSError as error:
             raise BadSetting(f"cannot write to {folder}: {error.strerror}") from error
         self._archive = Archive(self.staging, Limits(seconds=NO_END_S))
+        self._symbols: set[str] = set()  # that were written
 
     @property
     def raw(self) -> Path:
@@ -84,6 +86,7 @@ class Target:
         """Archive one symbol's entries."""
         label = label_of(Stream.MARKET, symbol)
         self._archive.resume(label)
+        self._symbols.add(symbol)
         batch: list[tuple[bytes, bytes]] = []
         for entry_id, message in entries:
             batch.append((entry_id.encode(), codec.encode(message)))
@@ -101,6 +104,8 @@ class Target:
             final = self.folder / place
             final.parent.mkdir(parents=True, exist_ok=True)
             path.rename(final)
+        for symbol in sorted(self._symbols):
+            write_ledgers(self.folder, symbol)
         manifest = self.folder / MANIFEST
         done = msgspec.json.decode(manifest.read_bytes()) if manifest.exists() else []
         temporary = self.staging / MANIFEST

@@ -32,6 +32,11 @@ class AccountBook:
             raise ValueError("the account was not loaded yet")
         return self._since_ns
 
+    @property
+    def loaded_ns(self) -> int:
+        """The venue's time of the account that was loaded last."""
+        return self._loaded_ns
+
     def count_funding(self, received: Decimal) -> None:
         """Set what was received since the run began, as the venue counts it."""
         self.funding = received
@@ -66,7 +71,7 @@ class AccountBook:
         for row in change.get("B", ()):
             if row["a"] == ASSET:
                 self.wallet = Decimal(row["wb"])
-                if change.get("m") == "FUNDING_FEE":
+                if change.get("m") == "FUNDING_FEE" and exchange_ns > self._loaded_ns:
                     self.funding += Decimal(row["bc"])
         for row in change.get("P", ()):
             if row.get("ps", "BOTH") != "BOTH":

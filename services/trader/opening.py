@@ -35,16 +35,20 @@ async def refresh_account(context: Context, desk: Desk) -> None:
     risks = await desk.gateway.fetch("/fapi/v3/positionRisk")
     book.load(balances, risks)
     if not context.settings.lockstep:  # no event is lost there
-        book.count_funding(await _funding(desk, book.since_ns // MS + 1))
+        book.count_funding(await _funding(desk, book.since_ns // MS + 1, book.loaded_ns // MS))
     await desk.publish_account()
 
 
-async def _funding(desk: Desk, since_ms: int) -> Decimal:
-    """What was received of funding from a time on, less what was paid."""
+async def _funding(desk: Desk, since_ms: int, until_ms: int) -> Decimal:
+    """What was received of funding in a span of time, less what was paid. Later ones come as events."""
     rows: dict[Any, Decimal] = {}
     while True:
         page = await desk.gateway.fetch(
-            "/fapi/v1/income", incomeType="FUNDING_FEE", startTime=since_ms, limit=PAGE
+            "/fapi/v1/income",
+            incomeType="FUNDING_FEE",
+            startTime=since_ms,
+            endTime=max(since_ms, until_ms),
+            limit=PAGE,
         )
         known = len(rows)
         rows |= {

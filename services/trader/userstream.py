@@ -121,7 +121,7 @@ class UserStream:
     async def _reconcile(self) -> None:
         for desk in self.desks.values():
             await reconcile(desk, self._context)
-            if self.is_reconciled.is_set():  # an earlier socket was lost, and with it what it would have told
+            if self._may_reconnect:  # nobody was told of what happened before the socket was open
                 await refresh_account(self._context, desk)
         # Handling may wait for Redis, and more may come meanwhile: only an empty queue ends the holding.
         while self._held:

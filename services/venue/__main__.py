@@ -9,7 +9,7 @@ from shared.runner import Context, run
 
 
 async def body(context: Context) -> None:
-    """Serve the recording until stopped."""
+    """Serve the market until stopped."""
     venue = Venue(context.settings, context.log)
     await venue.run(context.stop)
     context.telemetry.counters["frames"] = venue.replay.frames

@@ -62,6 +62,9 @@ class Matching(Protocol):
     def take(self, order: Order, limit_ticks: int, lots: int) -> list[Match]:
         """Let an order take up to `lots`."""
 
+    def may_rest(self, price_ticks: int) -> bool:
+        """Whether the book reaches so far from the market."""
+
     def rest(self, order: Order) -> None:
         """Put what is left of a limit order into the queue at its price."""
 

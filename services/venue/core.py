@@ -34,6 +34,7 @@ ZERO = Decimal(0)
 SELF_TRADE, IOC_REST, MARKET_REST, NOT_REDUCING = "1", "2", "9", "4"  # `er` of ORDER_TRADE_UPDATE
 UNKNOWN_ORDER = Refusal(-2013, "Order does not exist.")
 UNKNOWN_CANCEL = Refusal(-2011, "Unknown order sent.")
+TOO_FAR = Refusal(-4013, "Price is farther from the market than this venue's book reaches.")
 SYMBOL_CLOSED = Refusal(-4140, "Invalid symbol status for opening position.")
 
 
@@ -63,6 +64,13 @@ class Exchange:
             rate = self.markets[event.symbol].marks.take(event.data, event.recv_ns)
             if rate is not None:
                 self._fund(event.symbol, rate, event.recv_ns)
+
+    def play(self, event: Event | Own) -> None:
+        """Take one event of a source."""
+        if isinstance(event, Own):
+            self.on_own(event)
+        else:
+            self.handle(event)
 
     def on_own(self, own: Own) -> None:
         """Take what the market made of a resting order of ours."""
@@ -209,6 +217,8 @@ class Exchange:
                 return Refusal(
                     -4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit."
                 )
+        elif request.time_in_force in ("GTC", "GTX") and not engine.may_rest(limit_ticks):
+            return TOO_FAR
         elif request.time_in_force == "GTX" and engine.would_cross(request.sign, limit_ticks):
             return Refusal(
                 -5022,

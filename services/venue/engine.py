@@ -79,6 +79,10 @@ class Engine:
             matches.append(Match(order, price, size))
         return matches
 
+    def may_rest(self, price_ticks: int) -> bool:
+        """Anywhere: a recorded book has no end."""
+        return True
+
     def rest(self, order: Order) -> None:
         """Put what is left of a limit order into the queue at its price."""
         order.ahead_lots = self._displayed(order)

@@ -20,7 +20,7 @@ from services.venue.synthetic.source import SyntheticSource
 from shared.units import MS, SECOND
 
 EVERY_NS = 30 * SECOND
-AHEAD_NS = 1000 * MS  # how far a promise goes: so much market time is run again at a resumption, at most
+AHEAD_NS = 1000 * MS  # how far a promise goes beyond what is allowed
 
 
 class Keeper:
@@ -64,8 +64,8 @@ class Keeper:
         """Write the last checkpoint, so that nothing must be run again."""
         if self._writing is not None:
             await self._writing
-        if self._source.is_settled:
-            await self._next()
+        self._source.settle(self._exchange.play)
+        await self._next()
         self._journal.close()
 
     @property

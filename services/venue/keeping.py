@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+PAUSE = "pause"  # the name of an effect that is no request: the market stood still
+
 
 class Keeping(Protocol):
     """Told of everything before anybody else is."""

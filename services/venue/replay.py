@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from services.venue.core import Exchange
 from services.venue.events import Event, Own
 from services.venue.hub import Hub
-from services.venue.keeping import Keeping
+from services.venue.keeping import PAUSE, Keeping
 from services.venue.lockstep import Cursors
 from services.venue.source import Source
 from shared.settings import Settings
@@ -28,6 +28,7 @@ from shared.units import MS, SECOND
 AFTERMATH_NS = SECOND
 HEARTBEAT_NS = 100 * MS  # the trader's last entry is at most so much before the end
 BATCH = 256  # events between two sends
+ASLEEP_NS = 10 * SECOND  # so far behind the clock nobody simulates: the machine slept
 STOP_SECONDS = 0.5  # how long a stop may go unnoticed
 IDLE_SECONDS = 0.005  # real time between two looks at the clock, where the pace is held to it
 
@@ -157,6 +158,8 @@ class Replay:
             return False
         if self._keeper is not None:
             self._keeper.allow(limit_ns)
+        if self._pace is not None and limit_ns - self.market_ns > ASLEEP_NS:
+            self._wake_up(limit_ns)
         is_end = limit_ns == self.end_ns
         for _ in range(BATCH):
             first = self._pending[0] if self._pending else None
@@ -176,14 +179,20 @@ class Replay:
         self._settle()
         return True
 
+    def _wake_up(self, now_ns: int) -> None:
+        """The machine slept: a market that knows the time of day goes on from now."""
+        at_ns = self._source.pause(now_ns, self._play)
+        if at_ns is not None:
+            self.journal(at_ns, PAUSE, {"until": str(now_ns)})
+            self.market_ns = max(self.market_ns, self._source.horizon_ns)
+
     def _play(self, event: Event | Own) -> None:
+        self.exchange.play(event)
         if isinstance(event, Own):
             self.market_ns = event.at_ns
-            self.exchange.on_own(event)
             return
         self.market_ns, self._seq = event.recv_ns, event.seq
         self.frames += 1
-        self.exchange.handle(event)
         self.hub.offer(event)
 
     def _act(self, pending: _Pending) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,15 +15,15 @@ from services.venue import checkpoint
 from services.venue.account_api import AccountApi
 from services.venue.checkpoint import Checkpoint
 from services.venue.core import Exchange
-from services.venue.events import Own
-from services.venue.journal import read
+from services.venue.journal import Effect, read
 from services.venue.keeper import Keeper, number_of
+from services.venue.keeping import PAUSE
 from services.venue.opening import Opened
 from services.venue.pace import wall_clock
 from services.venue.synthetic.board import synthetic
 from services.venue.synthetic.compiled import STAMP
 from services.venue.synthetic.frames import Frames
-from services.venue.synthetic.market import SyntheticMarket
+from services.venue.synthetic.market import MarketState, SyntheticMarket
 from services.venue.synthetic.parameters import MODELS
 from services.venue.synthetic.source import GRID_NS, SyntheticSource
 from shared.errors import BadInput, BadSetting
@@ -55,6 +55,7 @@ def open_synthetic(settings: Settings, log: logging.Logger) -> Opened:
         exchange, source = _fresh(settings, now_ns)
     else:
         exchange, source = _resumed(settings, directory, kept)
+        exchange.take_events()  # told already, or asked for by those who were not there
         source.stand_still(now_ns)
         facts = {"orders": exchange.history.last_order_id, "wallet": str(exchange.account.wallet)}
         log.info("the venue goes on where it ended", extra={"with": facts})
@@ -64,12 +65,17 @@ def open_synthetic(settings: Settings, log: logging.Logger) -> Opened:
 
 
 def _fresh(settings: Settings, start_ns: int) -> tuple[Exchange, SyntheticSource]:
-    markets = {}
-    for symbol in settings.symbols:
-        markets[symbol] = SyntheticMarket(symbol, settings.venue_seed, start_ns - OPENING_NS)
-        for _ in markets[symbol].advance(start_ns):
-            pass
+    seed = settings.venue_seed
+    markets = {symbol: _opened(symbol, seed, start_ns) for symbol in sorted(settings.symbols)}
     return _assembled(markets, settings.venue_balance)
+
+
+def _opened(symbol: str, seed: int, start_ns: int) -> SyntheticMarket:
+    """A market that opened a minute ago."""
+    market = SyntheticMarket(symbol, seed, start_ns - OPENING_NS)
+    for _ in market.advance(start_ns):
+        pass
+    return market
 
 
 def _assembled(markets: Mapping[str, SyntheticMarket], opening: Decimal) -> tuple[Exchange, SyntheticSource]:
@@ -95,21 +101,33 @@ def _newest(directory: Path) -> Checkpoint | None:
 
 
 def _resumed(settings: Settings, directory: Path, kept: Checkpoint) -> tuple[Exchange, SyntheticSource]:
-    """The venue as it was when it ended: its checkpoint, and what took effect after it, once more."""
-    is_same = kept.kernel == STAMP[0] and kept.seed == settings.venue_seed
-    markets = {}
-    for symbol in sorted({*kept.symbols, *settings.symbols}):
-        state = kept.symbols.get(symbol)
-        if state is None or is_same:
-            markets[symbol] = SyntheticMarket(symbol, settings.venue_seed, kept.at_ns)
-            if state is not None:
-                markets[symbol].resume(state.market)
-        else:  # not the same draws again
-            seed = settings.venue_seed + kept.at_ns
-            markets[symbol] = SyntheticMarket(
-                symbol, seed, kept.at_ns, opening_ticks=state.market.middle_ticks
-            )
-            markets[symbol].follow(state.market)
+    """The venue where it ended. Raises BadInput where other code cannot know where that was."""
+    effects = _effects(directory, kept.number)
+    if kept.kernel == STAMP[0]:
+        exchange, source = _as_it_was(kept)
+        _again(effects, exchange, source)
+        if kept.seed == settings.venue_seed and set(settings.symbols) <= set(kept.symbols):
+            return exchange, source
+        states = {symbol: market.state() for symbol, market in source.markets.items()}
+        return _opened_anew(settings, exchange, source, states)
+    if any(effect.call or kept.history.last_order_id for effect in effects):
+        raise BadInput(
+            f"{directory}: the venue was killed, and its code has changed since: what took effect after its "
+            "last checkpoint cannot be done again. Start it once with the code of then, or remove the "
+            "folder: the account then begins anew"
+        )
+    exchange, source = _as_it_was(kept, with_markets=False)
+    return _opened_anew(
+        settings, exchange, source, {symbol: state.market for symbol, state in kept.symbols.items()}
+    )
+
+
+def _as_it_was(kept: Checkpoint, with_markets: bool = True) -> tuple[Exchange, SyntheticSource]:
+    """The venue at its checkpoint; without its markets, which other code cannot read, the account alone."""
+    markets = {symbol: SyntheticMarket(symbol, kept.seed, kept.at_ns) for symbol in sorted(kept.symbols)}
+    if with_markets:
+        for symbol, state in kept.symbols.items():
+            markets[symbol].resume(state.market)
     exchange, source = _assembled(markets, kept.account.opening)
     exchange.account = kept.account
     exchange.history.resume(kept.history)
@@ -117,36 +135,53 @@ def _resumed(settings: Settings, directory: Path, kept: Checkpoint) -> tuple[Exc
         exchange.markets[symbol].marks.become(state.marks)
         source.frames[symbol].tape.resume(state.tape)
         for order_id in state.resting:
-            if is_same:
-                exchange.engines[symbol].resting[order_id] = exchange.history.orders[order_id]
-            else:
-                exchange.cancel(symbol, order_id, None, kept.at_ns)
-    if is_same:
-        _again(directory, kept.number, exchange, source)
-    exchange.take_events()  # told already, or asked for by those who were not there
+            exchange.engines[symbol].resting[order_id] = exchange.history.orders[order_id]
     return exchange, source
 
 
-def _again(directory: Path, number: int, exchange: Exchange, source: SyntheticSource) -> None:
-    """Let everything happen once more that may have been told after a checkpoint."""
+def _opened_anew(
+    settings: Settings, old: Exchange, source: SyntheticSource, states: Mapping[str, MarketState]
+) -> tuple[Exchange, SyntheticSource]:
+    """Other markets with the account and the history of `old`: each opens at the price at which the one
+    before it ended, and what rested there is canceled."""
+    at_ns, seed = source.horizon_ns, settings.venue_seed
+    for order in old.open_orders():
+        old.cancel(order.request.symbol, order.order_id, None, at_ns)
+    markets = {}
+    for symbol in sorted({*states, *settings.symbols}):
+        if symbol not in states:
+            markets[symbol] = _opened(symbol, seed, at_ns)
+            continue
+        ends_at = states[symbol].middle_ticks
+        markets[symbol] = SyntheticMarket(symbol, seed + at_ns, at_ns, opening_ticks=ends_at)
+        markets[symbol].follow(states[symbol])
+    exchange, fresh = _assembled(markets, old.account.opening)
+    exchange.account, exchange.history = old.account, old.history
+    for symbol in states:
+        exchange.markets[symbol].marks.become(old.markets[symbol].marks)
+        fresh.frames[symbol].tape.resume(source.frames[symbol].tape.state())
+    return exchange, fresh
+
+
+def _effects(directory: Path, number: int) -> list[Effect]:
+    """What took effect after a checkpoint, and the promises."""
+    paths = sorted(directory.glob("journal-*"), key=number_of)
+    return [effect for path in paths if number_of(path) >= number for effect in read(path)]
+
+
+def _again(effects: Sequence[Effect], exchange: Exchange, source: SyntheticSource) -> None:
+    """Let everything happen once more that may have been told."""
     api = AccountApi(exchange)
     calls = {call.__name__: call for call in (api.place, api.cancel, api.cancel_all)}
     promised_ns = 0
-    for path in sorted(directory.glob("journal-*"), key=number_of):
-        if number_of(path) < number:
+    for effect in effects:
+        if not effect.call:
+            promised_ns = max(promised_ns, effect.at_ns)
             continue
-        for effect in read(path):
-            if effect.call:
-                _go_on(exchange, source, effect.at_ns)
-                calls[effect.call](effect.params, effect.at_ns)
-            else:
-                promised_ns = max(promised_ns, effect.at_ns)
-    _go_on(exchange, source, promised_ns)
-
-
-def _go_on(exchange: Exchange, source: SyntheticSource, until_ns: int) -> None:
-    while (event := source.take(until_ns)) is not None:
-        if isinstance(event, Own):
-            exchange.on_own(event)
+        source.go_on(effect.at_ns, exchange.play)
+        if effect.call == PAUSE:
+            source.stand_still(int(effect.params["until"]))
         else:
-            exchange.handle(event)
+            calls[effect.call](effect.params, effect.at_ns)
+    source.go_on(promised_ns, exchange.play)
+    source.settle(exchange.play)

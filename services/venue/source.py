@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from services.venue.events import Event, Instrument, Own
+
+Play = Callable[[Event | Own], None]
 
 
 class Source(Protocol):
@@ -32,6 +34,10 @@ class Source(Protocol):
 
     def align(self, at_ns: int) -> int:
         """The first moment at or after `at_ns` at which a request can take effect."""
+
+    def pause(self, until_ns: int, play: Play) -> int | None:
+        """The machine slept: let the market stand still up to `until_ns`. What is under way goes to `play`.
+        Returns since when it stands still; None where this market does not know the time of day."""
 
 
 class Recording:
@@ -61,3 +67,7 @@ class Recording:
     def align(self, at_ns: int) -> int:
         """Any moment will do."""
         return at_ns
+
+    def pause(self, until_ns: int, play: Play) -> int | None:
+        """It goes on where it was."""
+        return None

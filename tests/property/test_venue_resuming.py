@@ -8,16 +8,18 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from services.venue import checkpoint
+from services.venue import checkpoint, resuming
 from services.venue.account_api import AccountApi
-from services.venue.events import Own
-from services.venue.keeper import Keeper
+from services.venue.keeper import Keeper, number_of
 from services.venue.opening import Opened
+from services.venue.orders import Refusal
 from services.venue.resuming import open_synthetic
 from services.venue.synthetic.compiled import STAMP
+from shared.errors import BadInput
 from shared.settings import Settings, load
 from shared.units import MS, SECOND
 
@@ -26,7 +28,7 @@ LOG = logging.getLogger("test")
 REQUESTS = st.lists(
     st.tuples(
         st.integers(1, 800),  # milliseconds after the request before it
-        st.sampled_from(("MARKET", "touch", "behind", "reduce", "cancel", "checkpoint")),
+        st.sampled_from(("MARKET", "touch", "behind", "reduce", "cancel", "checkpoint", "sleep")),
         st.sampled_from(("BUY", "SELL")),
         st.integers(1, 60),  # lots of 0.001
     ),
@@ -35,16 +37,16 @@ REQUESTS = st.lists(
 )
 
 
+SYMBOLS = ("ETHUSDT", "BTCUSDT")
+
+
 def settings_of(folder: Path, **more: object) -> Settings:
     return load(symbols=("BTCUSDT",), venue_state_dir=folder, venue_seed=5, **more)
 
 
 def go_on(opened: Opened, until_ns: int) -> None:
     while (event := opened.source.take(until_ns)) is not None:
-        if isinstance(event, Own):
-            opened.exchange.on_own(event)
-        else:
-            opened.exchange.handle(event)
+        opened.exchange.play(event)
 
 
 def state(opened: Opened) -> bytes:
@@ -65,6 +67,13 @@ async def act(opened: Opened, script: list[tuple[int, str, str, int]]) -> int:
             if opened.source.is_settled:  # type: ignore[attr-defined]
                 await keeper._next()
             continue
+        if what == "sleep":  # of the machine, for some seconds
+            until_ns = now_ns + 7 * SECOND
+            at_ns = opened.source.pause(until_ns, exchange.play)
+            assert at_ns is not None
+            keeper.effect(at_ns, "pause", {"until": str(until_ns)})
+            now_ns = opened.source.horizon_ns
+            continue
         call, params = api.place, {"symbol": "BTCUSDT", "side": side, "quantity": f"0.{lots:03}"}
         bid, ask = (exchange.markets["BTCUSDT"].levels(sign, 3)[-1][0] for sign in (1, -1))
         if what == "cancel":
@@ -79,7 +88,18 @@ async def act(opened: Opened, script: list[tuple[int, str, str, int]]) -> int:
         params["newClientOrderId"] = f"c-{number}"
         keeper.effect(now_ns, call.__name__, params)
         call(params, now_ns)
+    if keeper._writing is not None:
+        await keeper._writing
     return now_ns
+
+
+async def allowed(opened: Opened, until_ns: int) -> None:
+    """Let the market go on as the venue does, to the end of what is written beside it."""
+    assert isinstance(opened.keeper, Keeper)
+    opened.keeper.allow(until_ns)
+    go_on(opened, until_ns)
+    if opened.keeper._writing is not None:
+        await opened.keeper._writing
 
 
 @settings(max_examples=20, deadline=None, phases=PHASES)
@@ -91,9 +111,12 @@ def test_a_killed_venue_goes_on_as_if_nothing_had_been(
         folder, copy = Path(name) / "venue", Path(name) / "copy"
         first = open_synthetic(settings_of(folder), LOG)
         now_ns = asyncio.run(act(first, script))
-        assert first.keeper is not None
-        first.keeper.allow(now_ns + killed_after_ms * MS)
-        go_on(first, now_ns + killed_after_ms * MS)
+        if killed_after_ms > 100:  # else it is killed before anything more was promised
+            asyncio.run(allowed(first, now_ns + killed_after_ms * MS))
+        if killed_after_ms % 3 == 0:  # while it was writing
+            newest = max(folder.glob("journal-*"), key=number_of)
+            newest.write_bytes(newest.read_bytes() + b'{"at_ns":17955')
+            (folder / "checkpoint.new").write_bytes(b"half of one")
         shutil.copytree(folder, copy)  # what a process that is killed now leaves behind
         second = open_synthetic(settings_of(copy), LOG)
         # The one that goes on may have been run up to its promise; bring the other there too.
@@ -110,9 +133,9 @@ def test_a_killed_venue_goes_on_as_if_nothing_had_been(
 
 
 @settings(max_examples=4, deadline=None, phases=PHASES)
-@given(script=REQUESTS)
-def test_another_kernel_keeps_the_account_and_opens_at_the_price(
-    script: list[tuple[int, str, str, int]],
+@given(script=REQUESTS, stops=st.booleans())
+def test_another_seed_and_symbol_keep_the_account_and_open_at_the_price(
+    script: list[tuple[int, str, str, int]], stops: bool
 ) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -120,11 +143,59 @@ def test_another_kernel_keeps_the_account_and_opens_at_the_price(
         now_ns = asyncio.run(act(first, script))
         go_on(first, now_ns + SECOND)
         assert first.keeper is not None
-        asyncio.run(first.keeper.close())
-        again = open_synthetic(load(symbols=("BTCUSDT",), venue_state_dir=folder, venue_seed=6), LOG)
-        assert again.exchange.account == first.exchange.account
+        if stops:
+            asyncio.run(first.keeper.close())
+        again = open_synthetic(load(symbols=SYMBOLS, venue_state_dir=folder, venue_seed=6), LOG)
+        go_on(first, again.source.horizon_ns)  # as far as it had promised to go
+        assert again.exchange.account.wallet == first.exchange.account.wallet
+        assert again.exchange.account.positions == first.exchange.account.positions
+        assert again.exchange.history.fills == first.exchange.history.fills
+        assert again.source.next_ns is None
+        go_on(again, again.source.horizon_ns + SECOND)
+        assert set(again.exchange.markets) == set(SYMBOLS)
         assert not again.exchange.open_orders()
         old, new = (each.exchange.markets["BTCUSDT"] for each in (first, again))
         assert abs(new.levels(1, 1)[0][0] - old.levels(1, 1)[0][0]) < 2000
         assert new.last_update_id > old.last_update_id
         assert again.exchange.history.last_order_id == first.exchange.history.last_order_id
+
+
+def test_other_code_goes_on_after_a_stop_and_refuses_after_a_kill(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = [(100, "MARKET", "BUY", 5), (100, "behind", "BUY", 5)]
+    for stops in (True, False):
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            first = open_synthetic(settings_of(folder), LOG)
+            asyncio.run(act(first, script))
+            assert isinstance(first.keeper, Keeper)
+            if stops:
+                asyncio.run(first.keeper.close())
+            with monkeypatch.context() as other:
+                other.setattr(resuming, "STAMP", ("another kernel", 1))
+                if not stops:
+                    with pytest.raises(BadInput, match="its code has changed since"):
+                        open_synthetic(settings_of(folder), LOG)
+                    continue
+                again = open_synthetic(settings_of(folder), LOG)
+            assert again.exchange.account == first.exchange.account
+            assert [order.status for order in again.exchange.history.orders.values()] == [
+                "FILLED",
+                "CANCELED",
+            ]
+
+
+def test_an_order_beyond_the_grid_is_refused_now_and_again() -> None:
+    with TemporaryDirectory() as name:
+        first = open_synthetic(settings_of(Path(name)), LOG)
+        api, now_ns = AccountApi(first.exchange), first.source.start_ns
+        params = {
+            "symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01",
+            "price": "40000", "newClientOrderId": "far",
+        }  # fmt: skip
+        assert first.keeper is not None
+        first.keeper.effect(now_ns, "place", params)
+        refused = api.place(params, now_ns)
+        assert isinstance(refused, Refusal)
+        assert refused.code == -4013
+        second = open_synthetic(settings_of(Path(name)), LOG)
+        assert second.exchange.history.last_order_id == 0

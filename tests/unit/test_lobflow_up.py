@@ -194,3 +194,12 @@ def test_ready_means_all_services_and_a_model() -> None:
 def test_a_child_that_was_never_started_is_down() -> None:
     row = row_of(Child("model", "0", Path(), {}), {}, None)
     assert (row.name, row.state) == ("model", "down")
+
+
+def test_what_the_environment_says_of_runs_and_recordings_is_not_mixed_in(tmp_path: Path) -> None:
+    own = load(run_id="demo", venue_files=(tmp_path / "r.gz",), venue_speed=1.0, size="0.02")
+    state = StateFolder(tmp_path / "var")
+    options = Options(synthetic(("BTCUSDT",), 3, state.venue), state, 8001, own)
+    values = settings_of(options, "redis://127.0.0.1:1/0")
+    assert (values["run_id"], values["venue_files"], values["venue_speed"]) == ("live", (), 0.0)
+    assert str(values["size"]) == "0.02"

@@ -80,6 +80,10 @@ class SyntheticEngine:
         placed = self._market.place(order.order_id, order.request.sign, limit_ticks, lots, False)
         return [Match(order, price, size) for price, size in placed.fills]
 
+    def may_rest(self, price_ticks: int) -> bool:
+        """Whether the price is on the market's grid."""
+        return self._market.reaches(price_ticks)
+
     def rest(self, order: Order) -> None:
         """Put what is left of a limit order into the queue at its price."""
         request = order.request

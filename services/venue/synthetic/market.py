@@ -88,6 +88,10 @@ class SyntheticMarket:
         """Best bid and ask in ticks."""
         return int(self._book.marks[BID]), int(self._book.marks[ASK])
 
+    def reaches(self, price_ticks: int) -> bool:
+        """Whether an order may rest at a price: not farther from the market than the grid."""
+        return abs(price_ticks - self.best[0]) <= ours.FARTHEST
+
     @property
     def update_id(self) -> int:
         """The number of the last change of the book: what a snapshot taken now is of."""
@@ -107,7 +111,7 @@ class SyntheticMarket:
     def place(self, owner: int, sign: int, limit_ticks: int, lots: int, rests: bool) -> Placed:
         """An order of ours, now: it takes what it can up to its limit, and the rest waits at the limit if it
         `rests`. The next block tells of it, too."""
-        if rests and abs(limit_ticks - self.best[0]) > ours.FARTHEST:
+        if rests and not self.reaches(limit_ticks):
             raise ValueError(f"an order at {limit_ticks} ticks cannot rest: the market is at {self.best[0]}")
         start = int(self._out.counts[N_EVENTS])
         answer = ours.place(

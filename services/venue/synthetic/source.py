@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from services.venue.events import Event, Own
 from services.venue.lines import Line
+from services.venue.source import Play
 from services.venue.synthetic.frames import Frames
 from services.venue.synthetic.market import SyntheticMarket
 from services.venue.synthetic.state import OWN_EXPIRED, OWN_FILL
@@ -67,6 +68,23 @@ class SyntheticSource:
             market.stand_still(self.horizon_ns)
             while self.frames[symbol].tape.due_ns is not None:
                 self.frames[symbol].tape.close()
+
+    def pause(self, until_ns: int, play: Play) -> int | None:
+        """See Source."""
+        self.settle(play)
+        at_ns = self.horizon_ns
+        self.stand_still(until_ns)
+        return at_ns
+
+    def settle(self, play: Play) -> None:
+        """Go on, a few steps, until everything that happened was taken by `play`."""
+        while not self.is_settled:
+            self.go_on(self.horizon_ns + GRID_NS, play)
+
+    def go_on(self, until_ns: int, play: Play) -> None:
+        """Hand everything up to `until_ns` to `play`."""
+        while (event := self.take(until_ns)) is not None:
+            play(event)
 
     def _step(self) -> None:
         until_ns = self.horizon_ns + GRID_NS
