@@ -17,9 +17,10 @@ from lobflow.service_logs import FILES, ServiceLogs, readable
 from lobflow.state_folder import StateFolder
 from lobflow.status_view import line, panel
 from lobflow.system_status import ServiceRow, SystemStatus, row_of
+from lobflow.up import Options, settings_of
 from lobflow.venues import demo, replay, synthetic
 from shared.errors import BadInput, BadSetting
-from shared.settings import Settings
+from shared.settings import Settings, load
 
 # --- restarts -----------------------------------------------------------------------------------------------
 
