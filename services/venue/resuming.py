@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -33,9 +33,11 @@ from shared.units import SECOND
 OPENING_NS = 60 * SECOND  # a market opens unseen, until its book has the shape it keeps
 
 
-def open_synthetic(settings: Settings, log: logging.Logger) -> Opened:
+def open_synthetic(
+    settings: Settings, log: logging.Logger, clock: Callable[[], int] = time.time_ns
+) -> Opened:
     """Synthetic markets of `symbols` in real time, going on from `venue_state_dir` where that holds any.
-    Raises BadInput or BadSetting in one line."""
+    `clock` is the time of day in ns. Raises BadInput or BadSetting in one line."""
     if settings.lockstep:
         raise BadSetting("LOBFLOW_LOCKSTEP: needs a recording in LOBFLOW_VENUE_FILES")
     if settings.venue_speed not in (0, 1):
@@ -45,7 +47,7 @@ def open_synthetic(settings: Settings, log: logging.Logger) -> Opened:
         raise BadSetting(
             f"LOBFLOW_SYMBOLS: there is no synthetic market of {', '.join(unknown)}, only {', '.join(MODELS)}"
         )
-    now_ns = time.time_ns() // GRID_NS * GRID_NS
+    now_ns = clock() // GRID_NS * GRID_NS
     directory, seed = settings.venue_state_dir, settings.venue_seed
     if directory is None:
         return Opened(*_fresh(settings, now_ns), wall_clock(), None)

@@ -24,6 +24,7 @@ from shared.settings import Settings, load
 from shared.units import MS, SECOND
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # each example opens markets: shrinking takes minutes
+START_NS = 1_700_000_000 * SECOND
 LOG = logging.getLogger("test")
 REQUESTS = st.lists(
     st.tuples(
@@ -40,39 +41,44 @@ REQUESTS = st.lists(
 SYMBOLS = ("ETHUSDT", "BTCUSDT")
 
 
+def opened(settings: Settings) -> Opened:
+    """A venue at a time of day that does not go on: how slow the machine is changes nothing."""
+    return open_synthetic(settings, LOG, lambda: START_NS)
+
+
 def settings_of(folder: Path, **more: object) -> Settings:
     return load(symbols=("BTCUSDT",), venue_state_dir=folder, venue_seed=5, **more)
 
 
-def go_on(opened: Opened, until_ns: int) -> None:
-    while (event := opened.source.take(until_ns)) is not None:
-        opened.exchange.play(event)
+def go_on(venue: Opened, until_ns: int) -> None:
+    while (event := venue.source.take(until_ns)) is not None:
+        venue.exchange.play(event)
 
 
-def state(opened: Opened) -> bytes:
-    source = opened.source
-    return checkpoint.encode(opened.exchange, source, STAMP[0], 5, 0)  # type: ignore[arg-type]
+def state(venue: Opened) -> bytes:
+    source = venue.source
+    return checkpoint.encode(venue.exchange, source, STAMP[0], 5, 0)  # type: ignore[arg-type]
 
 
-async def act(opened: Opened, script: list[tuple[int, str, str, int]]) -> int:
+async def act(venue: Opened, script: list[tuple[int, str, str, int]]) -> int:
     """Carry out a script as the venue does: promise, journal, effect. Returns the time it has come to."""
-    keeper, exchange, api = opened.keeper, opened.exchange, AccountApi(opened.exchange)
+    keeper, exchange, api = venue.keeper, venue.exchange, AccountApi(venue.exchange)
     assert isinstance(keeper, Keeper)
-    now_ns = opened.source.start_ns
+    now_ns = venue.source.start_ns
     for number, (wait_ms, what, side, lots) in enumerate(script):
-        now_ns = opened.source.align(now_ns + wait_ms * MS)
+        now_ns = venue.source.align(now_ns + wait_ms * MS)
         keeper.allow(now_ns)
-        go_on(opened, now_ns)
+        go_on(venue, now_ns)
         if what == "checkpoint":
-            if opened.source.is_settled:  # type: ignore[attr-defined]
+            if venue.source.is_settled:  # type: ignore[attr-defined]
                 await keeper._next()
             continue
         if what == "sleep":  # of the machine, for some seconds
             until_ns = now_ns + 7 * SECOND
-            at_ns = opened.source.pause(until_ns, exchange.play)
+            at_ns = venue.source.pause(until_ns, exchange.play)
             assert at_ns is not None
             keeper.effect(at_ns, "pause", {"until": str(until_ns)})
-            now_ns = opened.source.horizon_ns
+            now_ns = venue.source.horizon_ns
             continue
         call, params = api.place, {"symbol": "BTCUSDT", "side": side, "quantity": f"0.{lots:03}"}
         bid, ask = (exchange.markets["BTCUSDT"].levels(sign, 3)[-1][0] for sign in (1, -1))
@@ -93,13 +99,13 @@ async def act(opened: Opened, script: list[tuple[int, str, str, int]]) -> int:
     return now_ns
 
 
-async def allowed(opened: Opened, until_ns: int) -> None:
+async def allowed(venue: Opened, until_ns: int) -> None:
     """Let the market go on as the venue does, to the end of what is written beside it."""
-    assert isinstance(opened.keeper, Keeper)
-    opened.keeper.allow(until_ns)
-    go_on(opened, until_ns)
-    if opened.keeper._writing is not None:
-        await opened.keeper._writing
+    assert isinstance(venue.keeper, Keeper)
+    venue.keeper.allow(until_ns)
+    go_on(venue, until_ns)
+    if venue.keeper._writing is not None:
+        await venue.keeper._writing
 
 
 @settings(max_examples=20, deadline=None, phases=PHASES)
@@ -109,7 +115,7 @@ def test_a_killed_venue_goes_on_as_if_nothing_had_been(
 ) -> None:
     with TemporaryDirectory() as name:
         folder, copy = Path(name) / "venue", Path(name) / "copy"
-        first = open_synthetic(settings_of(folder), LOG)
+        first = opened(settings_of(folder))
         now_ns = asyncio.run(act(first, script))
         if killed_after_ms > 100:  # else it is killed before anything more was promised
             asyncio.run(allowed(first, now_ns + killed_after_ms * MS))
@@ -118,7 +124,7 @@ def test_a_killed_venue_goes_on_as_if_nothing_had_been(
             newest.write_bytes(newest.read_bytes() + b'{"at_ns":17955')
             (folder / "checkpoint.new").write_bytes(b"half of one")
         shutil.copytree(folder, copy)  # what a process that is killed now leaves behind
-        second = open_synthetic(settings_of(copy), LOG)
+        second = opened(settings_of(copy))
         # The one that goes on may have been run up to its promise; bring the other there too.
         ends_ns = max(first.source.horizon_ns, second.source.horizon_ns)
         for each in (first, second):
@@ -139,13 +145,13 @@ def test_another_seed_and_symbol_keep_the_account_and_open_at_the_price(
 ) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
-        first = open_synthetic(settings_of(folder), LOG)
+        first = opened(settings_of(folder))
         now_ns = asyncio.run(act(first, script))
         go_on(first, now_ns + SECOND)
         assert first.keeper is not None
         if stops:
             asyncio.run(first.keeper.close())
-        again = open_synthetic(load(symbols=SYMBOLS, venue_state_dir=folder, venue_seed=6), LOG)
+        again = opened(load(symbols=SYMBOLS, venue_state_dir=folder, venue_seed=6))
         go_on(first, again.source.horizon_ns)  # as far as it had promised to go
         assert again.exchange.account.wallet == first.exchange.account.wallet
         assert again.exchange.account.positions == first.exchange.account.positions
@@ -165,7 +171,7 @@ def test_other_code_goes_on_after_a_stop_and_refuses_after_a_kill(monkeypatch: p
     for stops in (True, False):
         with TemporaryDirectory() as name:
             folder = Path(name)
-            first = open_synthetic(settings_of(folder), LOG)
+            first = opened(settings_of(folder))
             asyncio.run(act(first, script))
             assert isinstance(first.keeper, Keeper)
             if stops:
@@ -174,9 +180,9 @@ def test_other_code_goes_on_after_a_stop_and_refuses_after_a_kill(monkeypatch: p
                 other.setattr(resuming, "STAMP", ("another kernel", 1))
                 if not stops:
                     with pytest.raises(BadInput, match="its code has changed since"):
-                        open_synthetic(settings_of(folder), LOG)
+                        opened(settings_of(folder))
                     continue
-                again = open_synthetic(settings_of(folder), LOG)
+                again = opened(settings_of(folder))
             assert again.exchange.account == first.exchange.account
             assert [order.status for order in again.exchange.history.orders.values()] == [
                 "FILLED",
@@ -186,7 +192,7 @@ def test_other_code_goes_on_after_a_stop_and_refuses_after_a_kill(monkeypatch: p
 
 def test_an_order_beyond_the_grid_is_refused_now_and_again() -> None:
     with TemporaryDirectory() as name:
-        first = open_synthetic(settings_of(Path(name)), LOG)
+        first = opened(settings_of(Path(name)))
         api, now_ns = AccountApi(first.exchange), first.source.start_ns
         params = {
             "symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01",
@@ -197,5 +203,5 @@ def test_an_order_beyond_the_grid_is_refused_now_and_again() -> None:
         refused = api.place(params, now_ns)
         assert isinstance(refused, Refusal)
         assert refused.code == -4013
-        second = open_synthetic(settings_of(Path(name)), LOG)
+        second = opened(settings_of(Path(name)))
         assert second.exchange.history.last_order_id == 0
