@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := shared services research lobflow bench tests
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up down check test test-compose soak bench fuzz lock clean
+.PHONY: help venv up down check test test-compose peers soak bench fuzz lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -46,14 +46,20 @@ check: venv ## format, lint, strict types, unit, property and golden tests
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
-	$(BIN)/pytest -q -m "not slow" tests/unit tests/property tests/conformance tests/golden
+	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow" tests/unit tests/property tests/conformance tests/golden
 
 test: check ## everything: `make check`, then integration and end-to-end tests
 	$(BIN)/pytest -q -m slow tests/unit tests/property tests/conformance tests/golden || [ $$? -eq 5 ]
-	$(BIN)/pytest -q -m "not compose" tests/integration tests/e2e
+	$(BIN)/pytest -q -n auto --dist loadfile -m "not compose" tests/integration tests/e2e
 
 test-compose: venv ## `docker compose up` on a real engine; skips where there is none
 	$(BIN)/pytest -q -m compose tests/e2e
+
+peers: .venv-peers/.done ## the packages that our data are read with, in an environment of their own; tests use it
+.venv-peers/.done:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check hftbacktest==2.4.4
+	@touch $@
 
 soak: venv ## an hour of the whole system with drills (MINUTES=): memory, gaps, PnL
 	$(BIN)/lobflow soak --minutes $(or $(MINUTES),60)
@@ -72,5 +78,5 @@ lock: ## write the lock files anew (needs uv)
 	uv pip compile --quiet --upgrade --generate-hashes --universal --no-annotate --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
 
 clean: ## remove .venv, caches and build products
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,7 +7,8 @@ import signal
 import subprocess
 
 # The pipe's other end is ours alone: it closes with us, however we end. Works where there is a shell.
-SCRIPT = 'cat > /dev/null; sleep "$1"; kill -s TERM -- "$2" 2> /dev/null'
+# `read` is the shell's own: nothing it needs may be missing while what it guards lives.
+SCRIPT = 'while read -r _; do :; done; sleep "$1"; kill -s TERM -- "$2" 2> /dev/null'
 
 
 class Guard:
@@ -21,11 +22,12 @@ class Guard:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env={"PATH": os.defpath},
         )
 
     def dismiss(self) -> None:
         """There is nothing to guard any more."""
-        os.killpg(self._process.pid, signal.SIGKILL)  # with the `cat` or the `sleep` that it waits for
+        os.killpg(self._process.pid, signal.SIGKILL)  # with the `sleep` that it may wait for
         self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()

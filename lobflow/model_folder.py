@@ -43,10 +43,9 @@ class ModelFolder:
         return load(folder)
 
     def has(self, version: str) -> bool:
-        """Whether a model of this version lies here."""
-        return any(
-            read_manifest(path.parent).version == version for path in self.folder.glob(f"*/{MANIFEST}")
-        )
+        """Whether a model of this version lies here, and is of the features of today."""
+        found = (read_manifest(path.parent) for path in self.folder.glob(f"*/{MANIFEST}"))
+        return any((one.version, one.schema) == (version, SCHEMA_HASH) for one in found)
 
     def name(self, symbol: str, version: str) -> None:
         """Let `version` serve `symbol` from the next start of the service on."""

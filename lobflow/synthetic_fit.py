@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lobflow.console import console as console_for
 from lobflow.model_folder import ModelFolder
-from lobflow.promotion import Monitor
+from lobflow.promotion import Monitor, Refused
 from lobflow.train import show, summary
 from research.contest import contest
 from research.export import save
@@ -55,9 +55,9 @@ def further(
 ) -> dict[str, Any]:
     """Fit a further model unless that was done, hold it against the model `serving`, and have it promoted."""
     begun, console, place = time.monotonic(), console_for(as_json), folder.place(symbol, hours, seed)
-    served = monitor.serves(symbol)
-    if served and not folder.has(served):  # promoted once, and removed since: nothing would be predicted
-        why = f"model {served} is not there any more"
+    served = _served(symbol, monitor)
+    if served and not folder.has(served):  # of other features, by now: nothing is predicted
+        why = f"model {served} cannot be used any more"
         monitor.promote(symbol, serving.version, "first_model", why, PROMOTION_SECONDS)
         console.print(f"{symbol}: {why}; {serving.version} serves")
     if serving.manifest.data[symbol].until_ns > END_NS:
@@ -100,6 +100,14 @@ def further(
     folder.name(symbol, fresh.version)
     console.print(f"{symbol}: model {fresh.version} serves from id {from_id} on")
     return {**told, "serves": True, "from_id": from_id}
+
+
+def _served(symbol: str, monitor: Monitor) -> str | None:
+    """Which version predicts; None where nobody can be asked: a promotion asks again."""
+    try:
+        return monitor.serves(symbol)
+    except Refused:
+        return None
 
 
 def _fit(

@@ -2,7 +2,7 @@
 
 All that were entered before the start are folded first, so that a restart serves the same version at the
 same id. A version that is not at hand when its promotion is read is looked for again until its id comes; the
-core stops there. One that is gone at the start stops nothing: its ids have no prediction.
+core stops there.
 """
 
 from __future__ import annotations
@@ -36,13 +36,10 @@ class Control:
         self._missing: dict[tuple[str, str], str] = {}  # (symbol, version) promoted, not loaded -> why
 
     async def fold(self) -> None:
-        """Fold every entry there is. A version that is not there now is done without: no restart brings it
-        back."""
+        """Fold every entry there is."""
         while entries := await bus.span(self._link, self._key, f"({self._cursor.decode()}"):
             for entry in entries:
                 await self._take(entry)
-        for symbol, version in self._missing:
-            self._cores[symbol].miss(version)
 
     async def follow(self) -> None:
         """Fold what is entered from now on, until stopped."""

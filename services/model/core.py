@@ -14,7 +14,6 @@ from shared.streams import parse_id
 from shared.units import SECOND
 
 NO_VERSION = ""  # serves where no model is of the symbol and none was promoted
-GONE = "the promoted model is not there any more"
 LIFE_NS = 1 * SECOND  # how long a prediction may be acted on
 
 
@@ -29,7 +28,6 @@ class ModelCore:
         self._schedule = Schedule(NO_VERSION if default is None else default.version)
         if default is not None:
             self.load(default)
-        self._gone: set[str] = set()  # promoted before the start, and not there any more
         self._handled: Id = (0, 0)  # the last id handled; a promotion at or below it came too late
 
     @property
@@ -45,11 +43,6 @@ class ModelCore:
         """Make a version available to promotions."""
         self._predictors[predictor.version] = predictor
 
-    def miss(self, version: str) -> None:
-        """Do without a version that was promoted before the start and is gone: nothing is predicted for its
-        ids, and each says why."""
-        self._gone.add(version)
-
     def promote(self, version: str, from_id: str) -> None:
         """Serve `version` from `from_id` on. Raises LobflowError where that id is already handled: what was
         published under it may be another version's, and a fresh start is what settles it."""
@@ -62,13 +55,11 @@ class ModelCore:
 
     def handle(self, message: AnyMessage, entry_id: bytes) -> list[Message]:
         """The prediction for one vector. Raises BadInput for anything that is no vector, LobflowError where
-        the version that serves this id was promoted meanwhile and is not loaded."""
+        the version that serves this id is not loaded."""
         if not isinstance(message, FeatureVector):
             raise BadInput(f"{type(message).__name__} in the features of {self.symbol}")
         self._handled = parse_id(entry_id)
         version = self._schedule.version(self._handled)
-        if version in self._gone and version not in self._predictors:
-            return [self._answer(message, version, GONE)]
         if version not in self._predictors:
             raise LobflowError(
                 f"{self.symbol}: version {version} serves id {entry_id.decode()} and is not loaded"

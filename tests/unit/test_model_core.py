@@ -225,15 +225,3 @@ def test_a_model_in_raw_units_needs_no_volatility(tmp_path: Path) -> None:
     answer = only(core, vector(LATER_NS, with_value("sigma_30s", 0.0), clean_ns=0))
     assert answer.reason == ""
     assert len(answer.moves) == 3
-
-
-def test_a_promoted_version_that_is_gone_predicts_nothing_and_says_why(one: Predictor) -> None:
-    core = ModelCore("BTCUSDT", one)
-    core.promote("gone", "10-0")
-    core.miss("gone")
-    assert only(core, vector(LATER_NS), b"9-0").reason == ""
-    answer = only(core, vector(LATER_NS), b"10-0")
-    assert (answer.model, answer.moves) == ("gone", ())
-    assert "not there any more" in answer.reason
-    core.promote(one.version, "20-0")
-    assert only(core, vector(LATER_NS), b"20-0").model == one.version
