@@ -8,10 +8,17 @@ from pathlib import Path
 
 from lobflow.job import Job
 from lobflow.model_folder import ModelFolder
+from lobflow.promotion import Monitor
 from services.venue.synthetic.parameters import MODELS
+from shared import bus, codec
+from shared.bus import Link
 from shared.errors import BadSetting, LobflowError
+from shared.messages import Promote
+from shared.streams import Stream, format_id, key, parse_id
 
 MODULE = "lobflow.first_model"
+CONTROL_ENTRIES = 100_000  # more than anybody ever orders
+MONITOR_SECONDS = 60.0
 IMPROVED = "improved"  # a file: the symbols whose better model was fitted, whatever came of it
 
 
@@ -51,6 +58,31 @@ class FirstModels:
         marker = self._folder / IMPROVED
         if marker.exists():  # what was promoted once may be gone with the models that were here
             marker.write_text("\n".join(one for one in marker.read_text().split() if one not in missing))
+
+    async def replace_lost(self, link: Link, run_id: str, monitor_url: str) -> None:
+        """Where a version was promoted and is not here any more, have the one that is here promoted, from the
+        first id without a prediction on. Raises LobflowError."""
+        if (self._folder / "manifest.json").exists():
+            return
+        folder = ModelFolder(self._folder)
+        promoted: dict[str, str] = {}
+        for _, data in await bus.span(link, key(run_id, Stream.CONTROL), "-", count=CONTROL_ENTRIES):
+            message = codec.decode(data)
+            if isinstance(message, Promote):
+                promoted[message.symbol] = message.version
+        for symbol in self._symbols:
+            serving = folder.serving(symbol)
+            lost = promoted.get(symbol)
+            if serving is None or lost is None or folder.has(lost):
+                continue
+            # The last vector with a prediction is gone over again at a start, so it counts among them.
+            last = parse_id(await bus.last_id(link, key(run_id, Stream.PREDICTIONS, symbol)))
+            why = f"model {lost} is not there any more"
+            await asyncio.to_thread(
+                Monitor(monitor_url).order,
+                *(symbol, serving.version, "up", why, MONITOR_SECONDS, format_id(*max(last, (0, 1)))),
+            )
+            self._on_line("model", f"{symbol}: {why}; {serving.version} serves in its place".encode())
 
     async def improve(self, monitor_url: str) -> None:
         """Fit a better model beside the running system, once in the life of a folder."""

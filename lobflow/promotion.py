@@ -29,21 +29,30 @@ class Monitor:
         rows = self._ask("/api/v1/status")["symbols"]
         return next((row["model"] for row in rows if row["symbol"] == symbol), None)
 
-    def promote(self, symbol: str, version: str, who: str, why: str, within_seconds: float) -> str:
-        """Order it and wait until a prediction is the version's. Returns the first id it applies to.
+    def order(
+        self, symbol: str, version: str, who: str, why: str, within_seconds: float, from_id: str | None = None
+    ) -> str:
+        """Order that a version serves from an id on, by default the monitor's choice. Returns the id.
 
         A monitor that is not up yet, or knows no market entry yet, is asked again. Raises Refused.
         """
         deadline = time.monotonic() + within_seconds
         order = {"action": "promote", "who": who, "why": why, "symbol": symbol, "version": version}
+        if from_id is not None:
+            order["from_id"] = from_id
         while True:
             try:
-                from_id = str(self._ask("/api/v1/control", order)["from_id"])
-                break
+                return str(self._ask("/api/v1/control", order)["from_id"])
             except Refused:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(PAUSE_SECONDS)
+
+    def promote(self, symbol: str, version: str, who: str, why: str, within_seconds: float) -> str:
+        """Order it and wait until a prediction is the version's. Returns the first id it applies to. Raises
+        Refused."""
+        deadline = time.monotonic() + within_seconds
+        from_id = self.order(symbol, version, who, why, within_seconds)
         while True:
             try:
                 serves = self.serves(symbol)

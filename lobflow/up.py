@@ -160,6 +160,11 @@ async def _run(
 
 async def _serve_model(system: System, stop: asyncio.Event) -> None:
     await system.models.prepare()
+    link = await Link(system.redis_url).open(REDIS_SECONDS)
+    try:
+        await system.models.replace_lost(link, system.options.venue.run_id, system.monitor_url)
+    finally:
+        await link.close()
     if not stop.is_set():
         await system.processes.start("model")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ import pytest
 import redis
 from model_data import vector
 
+from lobflow.first_models import FirstModels
 from lobflow.model_folder import ModelFolder
 from lobflow.private_redis import PrivateRedis
 from lobflow.replay import free_port
@@ -26,6 +29,7 @@ from research.train import AUTO, rival_name
 from services.model.artifact import MANIFEST, SERVING, Registry, read_manifest
 from services.model.manifest import Manifest, content_version
 from shared import codec
+from shared.bus import Link
 from shared.codec import pack_tiers
 from shared.messages import Lob, Prediction
 from shared.settings import to_environment
@@ -203,14 +207,16 @@ class Market:
 
 
 @contextmanager
-def running(url: str, run_id: str, models: Path, port: int, logs: Path) -> Iterator[None]:
+def running(
+    url: str, run_id: str, models: Path, port: int, logs: Path, names: Sequence[str] = ("model", "monitor")
+) -> Iterator[None]:
     """A model service, a monitor and a market."""
     values = {"redis_url": url, "run_id": run_id, "model_dir": models, "symbols": (SYMBOL,)}
     environment = os.environ | to_environment({**values, "monitor_port": port})
     processes = []
     market = None
     try:
-        for name in ("model", "monitor"):
+        for name in names:
             with (logs / f"{name}.log").open("ab") as log:
                 process = subprocess.Popen(
                     [sys.executable, "-m", f"services.{name}"], env=environment, stderr=log
@@ -220,7 +226,7 @@ def running(url: str, run_id: str, models: Path, port: int, logs: Path) -> Itera
             market = Market(client, run_id)
             market.thread.start()
             yield
-            assert [process.poll() for process in processes] == [None, None]
+            assert [process.poll() for process in processes] == [None] * len(names)
     finally:
         if market is not None:
             market.stop.set()
@@ -280,3 +286,45 @@ def test_a_further_model_is_fitted_beside_the_first(
         f"{SYMBOL}-synthetic-{FURTHER_HOURS}h-seed{SEED}",
     }
     assert rival_name(first) in {score["name"] for score in told["walk_forward"]}
+
+
+async def replaced(url: str, run_id: str, models: Path, port: int) -> list[bytes]:
+    """What `up` does before it starts the model service, and what it says."""
+    said: list[bytes] = []
+    link = await Link(url).open(5)
+    first = FirstModels(models, (SYMBOL,), lambda name, line: said.append(line), ())
+    await first.replace_lost(link, run_id, f"http://127.0.0.1:{port}")
+    await link.close()
+    return said
+
+
+@pytest.mark.slow
+def test_a_promoted_model_that_was_removed_is_replaced_from_the_next_id_on(
+    redis_server: PrivateRedis, run_id: str, models: Path, tmp_path: Path
+) -> None:
+    first, further, port, url = (
+        version(models),
+        put_further(models, 0.53, 0.52),
+        free_port(),
+        redis_server.url,
+    )
+    with running(url, run_id, models, port, tmp_path):
+        code, _, text = improve(models, f"http://127.0.0.1:{port}")
+    assert code == 0, text
+    with redis.Redis.from_url(url) as client:
+        before = served(client, run_id)
+        assert asyncio.run(replaced(url, run_id, models, port)) == []  # nothing is missing, nobody is asked
+        shutil.rmtree(ModelFolder(models).place(SYMBOL, float(FURTHER_HOURS), int(SEED)))
+        ModelFolder(models).name(SYMBOL, first)
+        with running(url, run_id, models, port, tmp_path, ("monitor",)):
+            (said,) = asyncio.run(replaced(url, run_id, models, port))
+        assert f"{first} serves in its place".encode() in said
+        with running(url, run_id, models, port, tmp_path):
+            deadline = time.monotonic() + 30.0
+            while len(served(client, run_id)) < len(before) + 20:
+                assert time.monotonic() < deadline, "no predictions"
+                time.sleep(0.05)
+        rows = served(client, run_id)
+    assert rows[: len(before)] == before
+    assert before[-1][1] == further.version
+    assert {model for _, model in rows[len(before) :]} == {first}
