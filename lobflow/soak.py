@@ -7,7 +7,6 @@ import signal
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,9 +18,10 @@ from rich.table import Table
 from lobflow import venues
 from lobflow.console import console as console_for
 from lobflow.console import print_json
-from lobflow.memory import Memory, Slope
+from lobflow.memory import Memory
 from lobflow.replay import free_port, health
 from lobflow.soak_audit import Audit
+from lobflow.soak_findings import Findings
 from lobflow.state_folder import StateFolder
 from lobflow.status_view import line
 from lobflow.system_status import SystemStatus
@@ -34,47 +34,9 @@ from shared.units import MS
 
 SAMPLE_SECONDS = 5.0
 SETTLED_SECONDS = 600.0  # memory is watched from here on, or from a third of a shorter run
-BACK_SECONDS = 5.0
 LOOK_SECONDS = 0.05
 GIVE_UP_SECONDS = 60.0
 DRILLS = ("features", "model", "recorder", "trader", "collector", "monitor", "venue")
-
-
-@dataclass
-class Findings:
-    """What a run came to."""
-
-    seconds: float = 0.0
-    books: int = 0
-    slopes: dict[str, Slope] = field(default_factory=dict)
-    restarts: int = 0  # that no drill asked for
-    breaks: list[str] = field(default_factory=list)  # of the feed, before the first drill
-    back_seconds: dict[str, float] = field(
-        default_factory=dict
-    )  # service -> how long it was away in its drill
-    round_trips: int = 0
-    fills: int = 0
-    net_pnl: str = ""
-    venue_net_pnl: str = ""
-    problems: list[str] = field(default_factory=list)
-
-    def judge(self) -> None:
-        """Add what the figures themselves say to the problems."""
-        rows = [
-            f"{name} grows by {one.mb_per_hour} MB an hour"
-            for name, one in self.slopes.items()
-            if one.is_flat is False
-        ]
-        rows += [f"{self.restarts} restarts that no drill asked for"] if self.restarts else []
-        rows += [f"the feed broke: {text}" for text in self.breaks]
-        rows += [
-            f"{name} was back after {away} s"
-            for name, away in self.back_seconds.items()
-            if away > BACK_SECONDS
-        ]
-        if Decimal(self.net_pnl) != Decimal(self.venue_net_pnl):
-            rows.append(f"net PnL {self.net_pnl}, the venue's {self.venue_net_pnl}")
-        self.problems += rows
 
 
 def soak(

@@ -18,8 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def compiler(files: Sequence[str]) -> Callable[..., Callable[[F], F]]:
     """A decorator for the functions of a kernel that consists of `files`: it takes a signature, and compiles
     the function, or loads it from the cache, at import. `inline` "always" is for what is called per byte."""
-    everything = [*files, __file__]
-    stamp = hashlib.sha256(b"\0".join(_bytes(file) for file in everything)).hexdigest(), len(everything)
+    stamp = digest(files)
 
     def with_signature(signature: object, inline: Literal["never", "always"] = "never") -> Callable[[F], F]:
         def compile_(function: F) -> F:
@@ -33,6 +32,12 @@ def compiler(files: Sequence[str]) -> Callable[..., Callable[[F], F]]:
         return compile_
 
     return with_signature
+
+
+def digest(files: Sequence[str]) -> tuple[str, int]:
+    """What names the code of a kernel: a digest of its files and of this one, and how many they are."""
+    everything = [*files, __file__]
+    return hashlib.sha256(b"\0".join(_bytes(file) for file in everything)).hexdigest(), len(everything)
 
 
 def _bytes(path: str) -> bytes:

@@ -152,48 +152,34 @@ def trade_lite(fill: Fill, scale: Scale) -> Payload:
 
 def account_update(account: Account, symbol: str, mark: Decimal, now_ns: int) -> Payload:
     """ACCOUNT_UPDATE after a fill: the wallet and the position that changed."""
-    position, wallet = account.position(symbol), plain(account.wallet)
-    return {
-        "e": "ACCOUNT_UPDATE",
-        "E": now_ns // MS,
-        "T": now_ns // MS,
-        "st": 1,
-        "a": {
-            "m": "ORDER",
-            "B": [{"a": "USDT", "wb": wallet, "cw": wallet, "bc": "0"}],
-            "P": [
-                {
-                    "s": symbol,
-                    "pa": plain(position.quantity),
-                    "ep": rounded(position.entry),
-                    "bep": rounded(position.entry),
-                    "cr": plain(position.realized),
-                    "up": plain(position.unrealized(mark)),
-                    "mt": "cross",
-                    "iw": "0",
-                    "ps": "BOTH",
-                    "ma": "USDT",
-                }
-            ],
-        },
+    position = account.position(symbol)
+    row = {
+        "s": symbol,
+        "pa": plain(position.quantity),
+        "ep": rounded(position.entry),
+        "bep": rounded(position.entry),
+        "cr": plain(position.realized),
+        "up": plain(position.unrealized(mark)),
+        "mt": "cross",
+        "iw": "0",
+        "ps": "BOTH",
+        "ma": "USDT",
     }
+    return _account_event(account, {"m": "ORDER"}, "0", [row], now_ns)
 
 
 def funding_update(account: Account, symbol: str, received: Decimal, now_ns: int) -> Payload:
     """ACCOUNT_UPDATE after a payment of funding in cross margin: the wallet alone."""
-    wallet = plain(account.wallet)
-    return {
-        "e": "ACCOUNT_UPDATE",
-        "E": now_ns // MS,
-        "T": now_ns // MS,
-        "st": 1,
-        "a": {
-            "m": "FUNDING_FEE",
-            "S": symbol,
-            "B": [{"a": "USDT", "wb": wallet, "cw": wallet, "bc": plain(received)}],
-            "P": [],
-        },
-    }
+    return _account_event(account, {"m": "FUNDING_FEE", "S": symbol}, plain(received), [], now_ns)
+
+
+def _account_event(
+    account: Account, why: dict[str, str], change: str, positions: list[dict[str, str]], now_ns: int
+) -> Payload:
+    wallet, now_ms = plain(account.wallet), now_ns // MS
+    balance = {"a": "USDT", "wb": wallet, "cw": wallet, "bc": change}
+    changed = {**why, "B": [balance], "P": positions}
+    return {"e": "ACCOUNT_UPDATE", "E": now_ms, "T": now_ms, "st": 1, "a": changed}
 
 
 def user_trade(fill: Fill, scale: Scale) -> Payload:

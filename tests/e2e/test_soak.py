@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
 @pytest.mark.timeout(400)
 def test_a_short_soak_with_drills_holds() -> None:
-    command = [sys.executable, "-m", "lobflow.cli", "soak", "--minutes", "1.2", "--no-improve", "--json"]
+    command = [sys.executable, "-m", "lobflow.cli", "soak", "--minutes", "1.8", "--no-improve", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=360)
     assert done.stdout, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])

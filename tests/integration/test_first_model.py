@@ -214,7 +214,6 @@ def running(
     values = {"redis_url": url, "run_id": run_id, "model_dir": models, "symbols": (SYMBOL,)}
     environment = os.environ | to_environment({**values, "monitor_port": port})
     processes = []
-    market = None
     try:
         for name in names:
             with (logs / f"{name}.log").open("ab") as log:
@@ -225,12 +224,13 @@ def running(
         with redis.Redis.from_url(url) as client:
             market = Market(client, run_id)
             market.thread.start()
-            yield
-            assert [process.poll() for process in processes] == [None] * len(names)
+            try:
+                yield
+                assert [process.poll() for process in processes] == [None] * len(names)
+            finally:  # while its connection is open
+                market.stop.set()
+                market.thread.join()
     finally:
-        if market is not None:
-            market.stop.set()
-            market.thread.join()
         for process in processes:
             process.kill()
             process.wait()

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from lobflow.memory import Memory, Slope, slope
-from lobflow.soak import Findings
 from lobflow.soak_audit import differences
+from lobflow.soak_findings import Findings
 
 HOUR = [float(at) for at in range(0, 3600, 5)]
 
