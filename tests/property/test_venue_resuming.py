@@ -147,7 +147,7 @@ def test_another_seed_and_symbol_keep_the_account_and_open_at_the_price(
         folder = Path(name)
         first = opened(settings_of(folder))
         now_ns = asyncio.run(act(first, script))
-        go_on(first, now_ns + SECOND)
+        asyncio.run(allowed(first, now_ns + SECOND))
         assert first.keeper is not None
         if stops:
             asyncio.run(first.keeper.close())
