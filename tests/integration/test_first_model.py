@@ -121,8 +121,8 @@ def test_a_model_for_each_symbol_is_there_and_serves(prepared: tuple[Path, dict[
         assert one.version == answer[symbol]["version"]
         assert one.manifest.data[symbol].until_ns == END_NS
         assert answer[symbol]["walk_forward"]
-    assert (folder / SERVING).read_text().split() == [
-        word for symbol in sorted(answer) for word in (symbol, answer[symbol]["version"])
+    assert sorted((folder / SERVING).read_text().splitlines()) == [
+        f"{symbol} {answer[symbol]['version']}" for symbol in sorted(answer)
     ]
 
 
