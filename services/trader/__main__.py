@@ -50,6 +50,7 @@ async def body(context: Context) -> None:
 async def _trade(context: Context, gateway: Gateway) -> None:
     settings = context.settings
     context.telemetry.count_from_zero("orders_sent", "cancels_sent", "user_stream_losses", "upkeep_failures")
+    context.telemetry.not_ready["user_stream"] = "not opened yet"  # said before anything is waited for
     await _reach(context, gateway)
     if context.stop.is_set():
         return

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ from shared.messages import (
     Resume,
 )
 from shared.settings import to_environment
-from shared.streams import Stream, key
+from shared.streams import Stream, health_key, key
 from shared.units import MS, SECOND, Scale
 
 SYMBOL = "BTCUSDT"
@@ -151,6 +152,17 @@ class World:
 
         return until(step, what)
 
+    def is_ready(self, service: str) -> bool:
+        """What the service last said of itself."""
+        name = health_key(self.run_id, service, "0")
+        said = self.redis.xrevrange(name, count=1)
+        return bool(said) and codec.decode(said[0][1][b"d"]).state == "ready"  # type: ignore[union-attr]
+
+    @property
+    def orders(self) -> list[str]:
+        """Our orders that were filled, in order. A market order may take several price levels."""
+        return list(dict.fromkeys(fill.client_id for fill in self.fills))
+
     @property
     def decisions(self) -> list[tuple[str, Decision]]:
         return self.rows(Stream.DECISIONS)
@@ -190,7 +202,7 @@ def world(redis_server: PrivateRedis, run_id: str, btc: Path, tmp_path: Path) ->
     made.start("venue")
     made.start("trader")
     try:
-        until(made.agreed, "the first reconciliation")
+        until(lambda: made.is_ready("trader"), "a trader that reads its streams")
         yield made
     finally:
         made.close()
@@ -203,9 +215,9 @@ def test_a_round_trip_a_halt_a_crash_and_a_flatten(world: World) -> None:
 
     # In and, a second later, out again.
     world.fed_until(5.0, lambda: world.position == 10, "the entry")
-    world.fed_until(0.0, lambda: len(world.fills) == 2, "the exit")
-    assert world.position == 0
-    assert [one.side for one in world.fills] == [1, -1]
+    world.fed_until(0.0, lambda: world.position == 0, "the exit")
+    assert len(world.orders) == 2
+    assert [side for side, _ in groupby(one.side for one in world.fills)] == [1, -1]
     updates = [one for _, one in world.executions if isinstance(one, OrderUpdate)]
     assert {one.status for one in updates if one.event == "filled"} == {"FILLED"}
     assert {one.decision_id for one in world.fills} <= {one for one, _ in world.decisions}
@@ -228,7 +240,7 @@ def test_a_round_trip_a_halt_a_crash_and_a_flatten(world: World) -> None:
     doubts = [one.reason for _, one in world.executions if isinstance(one, Reconciled) and not one.agrees]
     assert doubts == ["the trader was started again"]
     world.fed_until(0.0, lambda: world.position == 0, "the exit after the crash")
-    assert len(world.fills) == 4
+    assert len(world.orders) == 4
 
     # Flatten closes at once; nothing is opened after it.
     world.fed_until(5.0, lambda: world.position == 10, "another entry")
@@ -241,7 +253,6 @@ def test_a_round_trip_a_halt_a_crash_and_a_flatten(world: World) -> None:
     assert world.derived_again() == []
 
 
-@pytest.mark.xfail(strict=False, reason="no refusal is written within 20 s: a known defect, to be found")
 def test_a_lost_venue_stops_opening_until_it_is_reconciled(world: World) -> None:
     world.end("venue", signal.SIGKILL)
     until(lambda: not [one for _, one in world.executions if isinstance(one, Reconciled)][-1].agrees, "doubt")
