@@ -24,7 +24,7 @@ $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 # Kernels are compiled at installation, so that no start waits for it.
-$(VENV)/.kernels: $(VENV)/.run $(wildcard services/features/*.py services/venue/synthetic/*.py services/collector/*.py)
+$(VENV)/.kernels: $(VENV)/.run $(wildcard shared/compil*.py services/features/*.py services/venue/synthetic/*.py services/collector/*.py)
 	$(BIN)/python -m services.features.compile
 	$(BIN)/python -m services.venue.synthetic.compile
 	$(BIN)/python -m services.collector.compile

@@ -22,7 +22,7 @@ from lobflow.console import console as console_for
 from lobflow.console import print_json, run
 from lobflow.model_folder import ModelFolder
 from lobflow.promotion import Monitor
-from services.venue.synthetic.parameters import MODELS
+from services.venue.synthetic.markets import check_symbols
 from shared.errors import BadSetting, LobflowError
 
 FIRST_SEED, FURTHER_SEED = 1_000_003, 1_000_033  # a live market's seed is another: small, or drawn
@@ -144,9 +144,9 @@ class _Elsewhere:
 
 def _names(symbols: str) -> list[str]:
     names = list(dict.fromkeys(name.strip().upper() for name in symbols.split(",") if name.strip()))
-    unknown = [name for name in names if name not in MODELS]
-    if unknown or not names:
-        raise BadSetting(f"--symbols {symbols!r}: there are synthetic markets of {', '.join(MODELS)}")
+    if not names:
+        raise BadSetting(f"--symbols {symbols!r}: names no symbol")
+    check_symbols(names, "--symbols")
     return names
 
 

@@ -16,7 +16,7 @@ from research.measured import Measured, measure
 from research.observations import OPENING_NS, recorded, synthetic
 from services.venue.recording import scan
 from services.venue.synthetic.market import SyntheticMarket
-from services.venue.synthetic.parameters import MODELS
+from services.venue.synthetic.markets import check_symbols
 from shared.errors import BadSetting
 
 
@@ -76,9 +76,8 @@ def market_stats(
 
 def _symbols(files: list[Path], named: list[str], is_synthetic: bool) -> list[str]:
     names = named or (list(scan(files)) if files else ["BTCUSDT"])
-    for name in names:
-        if is_synthetic and name not in MODELS:
-            raise BadSetting(f"there is no synthetic market of {name}: {', '.join(MODELS)}")
+    if is_synthetic:
+        check_symbols(names)
     return list(dict.fromkeys(names))
 
 

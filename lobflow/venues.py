@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lobflow.replay import free_port
 from services.venue.recording import scan
-from services.venue.synthetic.parameters import MODELS
+from services.venue.synthetic.markets import check_symbols
 from shared.errors import BadInput, BadSetting
 from shared.settings import Settings
 from shared.units import MS
@@ -35,11 +35,7 @@ class Venue:
 def synthetic(symbols: tuple[str, ...], seed: int, state: Path) -> Venue:
     """The local venue with a synthetic market, which goes on where it ended. Raises BadSetting for symbols
     that there is none of."""
-    unknown = [symbol for symbol in symbols if symbol not in MODELS]
-    if unknown:
-        raise BadSetting(
-            f"SYMBOLS: there is no synthetic market of {', '.join(unknown)}, only of {', '.join(MODELS)}"
-        )
+    check_symbols(symbols, "SYMBOLS")
     settings = {
         **_local(),
         "venue_files": (),

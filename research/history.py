@@ -25,16 +25,14 @@ from services.features.continuity import CLEAN_LIMIT_NS, QUIET_NS
 from services.features.state import new_state
 from services.features.tiers import check_touch
 from services.venue.synthetic.market import Block, SyntheticMarket
-from services.venue.synthetic.parameters import MODELS
+from services.venue.synthetic.markets import check_symbols, opened
 from services.venue.synthetic.state import DEPTH, TRADE
-from shared.errors import BadInput
 from shared.units import MS, SECOND
 
 HOUR_NS = 3600 * SECOND
 # Histories end before the venue listed its first future, so before whatever a model may be asked to predict:
 # a model says nothing inside the time it was fitted on.
 END_NS = 1_546_300_800 * SECOND  # 2019-01-01 00:00 UTC
-OPENING_NS = 60 * SECOND  # of a market, which its history leaves out
 
 Progress = Callable[[float], None]  # share done
 
@@ -105,15 +103,12 @@ def history(
     sample_ms: int = 1000,
     progress: Progress = lambda share: None,
 ) -> Dataset:
-    """The last `hours` before `end_ns` of a synthetic market of `symbol`. Raises BadInput where there is no
+    """The last `hours` before `end_ns` of a synthetic market of `symbol`. Raises BadSetting where there is no
     such market."""
-    if symbol not in MODELS:
-        raise BadInput(f"there is no synthetic market of {symbol}, only of {', '.join(MODELS)}")
+    check_symbols([symbol])
     span_ns = round(hours * HOUR_NS)
     from_ns = end_ns - span_ns
-    market = SyntheticMarket(symbol, seed, from_ns - OPENING_NS)
-    for _ in market.advance(from_ns):
-        pass
+    market = opened(symbol, seed, from_ns)
     chain = Chain(market)
     (one,) = schema.indices(["imbalance_1"])
     found: list[tuple[Ints, Ints, Ints, Floats]] = []

@@ -1,28 +1,19 @@
-"""`python -m services.features.compile`: compile the kernel into numba's cache, once, at installation.
-
-Afterwards every process loads it from there. The cache lies beside the module unless NUMBA_CACHE_DIR names
-another directory, as it must where the installation is read-only.
-"""
+"""`python -m services.features.compile`: the kernel of the features; see `shared.compiling`."""
 
 from __future__ import annotations
 
 import sys
-import time
+from typing import Any
+
+from shared.compiling import fill_cache
 
 
-def main() -> int:
-    """Import the kernel, which compiles what the cache does not hold. Returns the exit code."""
-    start = time.perf_counter()
+def load() -> list[Any]:
+    """The functions that others call; each brings those that it calls itself."""
     from services.features import kernel
 
-    seconds = time.perf_counter() - start
-    functions = [kernel.reset, kernel.on_lob, kernel.on_trade, kernel.emit, kernel.run]
-    loaded = sum(bool(function.stats.cache_hits) for function in functions)  # type: ignore[attr-defined]
-    print(
-        f"features kernel: {loaded} of {len(functions)} functions were cached, {seconds:.1f} s with imports"
-    )
-    return 0
+    return [kernel.reset, kernel.on_lob, kernel.on_trade, kernel.emit, kernel.run]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(fill_cache("features kernel", load))

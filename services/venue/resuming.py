@@ -24,13 +24,10 @@ from services.venue.synthetic.board import synthetic
 from services.venue.synthetic.compiled import STAMP
 from services.venue.synthetic.frames import Frames
 from services.venue.synthetic.market import MarketState, SyntheticMarket
-from services.venue.synthetic.parameters import MODELS
+from services.venue.synthetic.markets import check_symbols, opened
 from services.venue.synthetic.source import GRID_NS, SyntheticSource
 from shared.errors import BadInput, BadSetting
 from shared.settings import Settings
-from shared.units import SECOND
-
-OPENING_NS = 60 * SECOND  # a market opens unseen, until its book has the shape it keeps
 
 
 def open_synthetic(
@@ -42,11 +39,7 @@ def open_synthetic(
         raise BadSetting("LOBFLOW_LOCKSTEP: needs a recording in LOBFLOW_VENUE_FILES")
     if settings.venue_speed not in (0, 1):
         raise BadSetting("LOBFLOW_VENUE_SPEED: the synthetic market goes with the clock: leave it out, or 1")
-    unknown = [symbol for symbol in settings.symbols if symbol not in MODELS]
-    if unknown:
-        raise BadSetting(
-            f"LOBFLOW_SYMBOLS: there is no synthetic market of {', '.join(unknown)}, only {', '.join(MODELS)}"
-        )
+    check_symbols(settings.symbols, "LOBFLOW_SYMBOLS")
     now_ns = clock() // GRID_NS * GRID_NS
     directory, seed = settings.venue_state_dir, settings.venue_seed
     if directory is None:
@@ -68,16 +61,8 @@ def open_synthetic(
 
 def _fresh(settings: Settings, start_ns: int) -> tuple[Exchange, SyntheticSource]:
     seed = settings.venue_seed
-    markets = {symbol: _opened(symbol, seed, start_ns) for symbol in sorted(settings.symbols)}
+    markets = {symbol: opened(symbol, seed, start_ns) for symbol in sorted(settings.symbols)}
     return _assembled(markets, settings.venue_balance)
-
-
-def _opened(symbol: str, seed: int, start_ns: int) -> SyntheticMarket:
-    """A market that opened a minute ago."""
-    market = SyntheticMarket(symbol, seed, start_ns - OPENING_NS)
-    for _ in market.advance(start_ns):
-        pass
-    return market
 
 
 def _assembled(markets: Mapping[str, SyntheticMarket], opening: Decimal) -> tuple[Exchange, SyntheticSource]:
@@ -152,7 +137,7 @@ def _opened_anew(
     markets = {}
     for symbol in sorted({*states, *settings.symbols}):
         if symbol not in states:
-            markets[symbol] = _opened(symbol, seed, at_ns)
+            markets[symbol] = opened(symbol, seed, at_ns)
             continue
         ends_at = states[symbol].middle_ticks
         markets[symbol] = SyntheticMarket(symbol, seed + at_ns, at_ns, opening_ticks=ends_at)

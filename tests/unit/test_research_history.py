@@ -10,15 +10,15 @@ import pytest
 from msgspec.structs import replace
 
 from research.dataset import sample
-from research.history import END_NS, OPENING_NS, Chain, history
+from research.history import END_NS, Chain, history
 from services.collector.core import CollectorCore
 from services.collector.feed import Out, WantSnapshot
 from services.features.batch import compute
 from services.features.core import FeaturesCore
 from services.venue.synthetic.frames import Frames
-from services.venue.synthetic.market import SyntheticMarket
+from services.venue.synthetic.markets import opened
 from services.venue.synthetic.parameters import MODELS
-from shared.errors import BadInput
+from shared.errors import BadSetting
 from shared.messages import AggTrade, FeatureVector, Heartbeat, MarkPrice, Message
 from shared.units import SECOND
 
@@ -32,16 +32,9 @@ def symbol(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def opened(symbol: str) -> SyntheticMarket:
-    market = SyntheticMarket(symbol, SEED, FROM_NS - OPENING_NS)
-    for _ in market.advance(FROM_NS):
-        pass
-    return market
-
-
 def collected(symbol: str) -> Iterator[tuple[str, Message]]:
     """What a collector publishes that is there from the history's start on: through JSON, as live."""
-    market = opened(symbol)
+    market = opened(symbol, SEED, FROM_NS)
     frames = Frames(symbol, market.scale)
     core = CollectorCore({symbol: market.scale}, defaultdict(int))
     reach = 1 << 15
@@ -69,7 +62,7 @@ def test_vectors_equal_those_of_the_live_chain(symbol: str, entries: list[tuple[
         for vector in core.handle(message, entry_id.encode())
         if isinstance(vector, FeatureVector)
     ]
-    market = opened(symbol)
+    market = opened(symbol, SEED, FROM_NS)
     chain = Chain(market)
     told = [chain.fold(block, market.now_ns) for block in market.advance(END_NS)]
     assert len(live) > 3000
@@ -82,7 +75,7 @@ def test_vectors_equal_those_of_the_live_chain(symbol: str, entries: list[tuple[
 
 
 def test_how_time_is_cut_changes_no_vector(symbol: str) -> None:
-    whole, pieces = opened(symbol), opened(symbol)
+    whole, pieces = opened(symbol, SEED, FROM_NS), opened(symbol, SEED, FROM_NS)
     one, other = Chain(whole), Chain(pieces)
     until_ns = FROM_NS + 20 * SECOND
     expected = [one.fold(block, whole.now_ns) for block in whole.advance(until_ns)]
@@ -125,5 +118,5 @@ def test_a_history_is_its_seeds(symbol: str) -> None:
 
 
 def test_no_history_of_an_unknown_market() -> None:
-    with pytest.raises(BadInput, match="no synthetic market of SOLUSDT"):
+    with pytest.raises(BadSetting, match="no synthetic market of SOLUSDT"):
         history("SOLUSDT", 1, 0.1)

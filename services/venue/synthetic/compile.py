@@ -1,22 +1,19 @@
-"""`python -m services.venue.synthetic.compile`: compile the market into numba's cache, at installation."""
+"""`python -m services.venue.synthetic.compile`: the synthetic market; see `shared.compiling`."""
 
 from __future__ import annotations
 
 import sys
-import time
+from typing import Any
+
+from shared.compiling import fill_cache
 
 
-def main() -> int:
-    """Import the market, which compiles what the cache does not hold. Returns the exit code."""
-    start = time.perf_counter()
+def load() -> list[Any]:
+    """The functions that others call; each brings those that it calls itself."""
     from services.venue.synthetic import flow, ours
 
-    seconds = time.perf_counter() - start
-    entries = [flow.run, ours.place, ours.cancel]
-    loaded = sum(bool(entry.stats.cache_hits) for entry in entries)  # type: ignore[attr-defined]
-    print(f"synthetic market: {loaded} of {len(entries)} entries were cached, {seconds:.1f} s with imports")
-    return 0
+    return [flow.run, ours.place, ours.cancel]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(fill_cache("synthetic market", load))
