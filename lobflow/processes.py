@@ -145,16 +145,23 @@ class Processes:
             if self._is_stopping:
                 return
             if code >= 0 and not (self._keeps_alive and code != BAD_SETTING):
-                if not self.failed.done():
-                    words = self._last_words(child)
-                    self.failed.set_exception(ServiceFailed(f"{child.name} ended ({code}): {words}"))
+                self._fail(f"{child.name} ended ({code}): {self._last_words(child)}")
                 return
             child.end_code = code
             await asyncio.sleep(child.backoff.after(time.monotonic() - child.started))
             child.restarts += 1
             self._on_restart(child)
-            if not self._is_stopping:
+            if self._is_stopping:
+                return
+            try:
                 await self._spawn(child)
+            except OSError as error:
+                self._fail(f"{child.name} could not be started again: {error}")
+                return
+
+    def _fail(self, text: str) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(ServiceFailed(text))
 
     def _last_words(self, child: Child) -> str:
         if self._on_line is None:
