@@ -38,7 +38,7 @@ class FeaturesCore:
             return [self._vector(message, is_first)]
         if isinstance(message, AggTrade) and self._continuity.chain_ns is not None:
             signed_lots = message.side * message.size_lots
-            while not kernel.on_trade(self._state, message.recv_ns, signed_lots):
+            while not kernel.on_trade(self._state, message.recv_ns, signed_lots, message.price_ticks):
                 self._state = grown(self._state)
         return []
 
