@@ -11,6 +11,7 @@ import typer
 from rich.progress import Progress
 
 from bench.book import measure as measure_book
+from bench.features import measure as measure_features
 from bench.record import measure as measure_record
 from bench.tick_to_order import Plan, measure
 from lobflow.console import console as console_for
@@ -126,6 +127,43 @@ def book(
         f"decoded, applied, encoded: {figures['frames_per_second']:>9,}/s "
         f"({figures['microseconds_per_frame']} us a frame)\n"
         f"decoded by msgspec alone:  {figures['decode_only_per_second']:>9,}/s\n"
+        f"ratio: {figures['ratio']} ({figures['ratio_least']} to {figures['ratio_most']})"
+    )
+    if as_json:
+        print_json(figures)
+
+
+@app.command("features")
+def features(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="A raw recording; several files are one in sequence.", metavar="FILE..."),
+    ],
+    symbol: Annotated[str | None, typer.Option(help="Which, where the recording holds several.")] = None,
+    rounds: Annotated[int, typer.Option(help="Of each, in turn.", min=1)] = 9,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
+) -> None:
+    """Level updates and trades per second through book and all features, beside hftbacktest on the same.
+
+    Both hold the recording in memory. Ours gives a vector of all features after each diff; hftbacktest's
+    HashMap backtest, in the environment that `make peers` makes, steps through the same events by seconds.
+    `ratio` is the rate of ours over that of theirs.
+    """
+    console = console_for(as_json)
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        figures = measure_features(
+            files,
+            symbol.upper() if symbol else None,
+            rounds,
+            lambda what, share: bar.update(task, description=what, completed=share),
+        )
+    console.print(
+        f"{figures['symbol']}: {figures['level_updates']:,} level updates, {figures['trades']:,} trades, "
+        f"{figures['rounds']} rounds\n"
+        f"book and {figures['features']} features: {figures['updates_per_second']:>11,}/s "
+        f"({figures['microseconds_per_vector']} us a vector)\n"
+        f"hftbacktest {figures['hftbacktest']}:     {figures['hftbacktest_updates_per_second']:>11,}/s\n"
         f"ratio: {figures['ratio']} ({figures['ratio_least']} to {figures['ratio_most']})"
     )
     if as_json:
