@@ -9,7 +9,7 @@ from shared.compiled import compiler
 
 KERNEL = ("compiled", "emission", "kernel", "state")
 
-compiled = compiler([f"{__file__.removesuffix('compiled.py')}{name}.py" for name in KERNEL])
+compiled = compiler([f"{__file__.removesuffix('compiled.py')}{name}.py" for name in KERNEL], "numpy")
 
 I1, I2 = int64[::1], int64[:, ::1]
 STATE = types.NamedTuple((I1, I1, I2, I2, I2, I1, I1, I1, I1), State)  # type: ignore[no-untyped-call]
