@@ -34,7 +34,7 @@ from services.features.state import Floats, grown, new_state
 from shared.errors import BadInput, LobflowError
 from shared.units import E9
 
-PEERS = Path(__file__).parents[1] / ".venv-peers" / "bin" / "python"  # or LOBFLOW_PEERS_PYTHON
+PEERS = Path(__file__).parents[1] / ".venv-peers" / "bin" / "python"
 ROUND_S = 0.25  # processor time of a round, about
 
 Progress = Callable[[str, float], None]
@@ -54,9 +54,12 @@ class Peer(NamedTuple):
         return _answer(self.process)
 
 
-def measure(files: Sequence[Path], symbol: str | None, rounds: int, progress: Progress) -> dict[str, Any]:
-    """The figures. `files` are one capture in sequence, `symbol` is needed where they hold several. Raises
-    BadInput for files without a whole book, LobflowError where hftbacktest is not there."""
+def measure(
+    files: Sequence[Path], symbol: str | None, rounds: int, peers: Path, progress: Progress
+) -> dict[str, Any]:
+    """The figures. `files` are one capture in sequence, `symbol` is needed where they hold several, `peers`
+    is the Python of an environment with hftbacktest. Raises BadInput for files without a whole book,
+    LobflowError where hftbacktest is not there."""
     tape = load(files, symbol, progress)
     if not tape.updates:
         raise BadInput(f"{tape.symbol}: no diff and no trade follows the first whole book")
@@ -64,7 +67,7 @@ def measure(files: Sequence[Path], symbol: str | None, rounds: int, progress: Pr
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "events.npz"
         np.savez(path, data=hft_events(tape))
-        with peer(path, tape) as other:
+        with peer(peers, path, tape) as other:
             return _measure(tape, other, files, rounds, progress)
 
 
@@ -129,9 +132,8 @@ def vectors(tape: Tape) -> tuple[float, Floats, Ladder]:
 
 
 @contextmanager
-def peer(path: Path, tape: Tape) -> Iterator[Peer]:
+def peer(python: Path, path: Path, tape: Tape) -> Iterator[Peer]:
     """A running hftbacktest with the events of `path` in memory."""
-    python = Path(os.environ.get("LOBFLOW_PEERS_PYTHON", PEERS))
     if not python.exists():
         raise LobflowError(f"{python}: no hftbacktest there; `make peers` installs it")
     script = Path(__file__).with_name("hft_steps.py")

@@ -11,6 +11,7 @@ import typer
 from rich.progress import Progress
 
 from bench.book import measure as measure_book
+from bench.features import PEERS
 from bench.features import measure as measure_features
 from bench.record import measure as measure_record
 from bench.tick_to_order import Plan, measure
@@ -141,6 +142,9 @@ def features(
     ],
     symbol: Annotated[str | None, typer.Option(help="Which, where the recording holds several.")] = None,
     rounds: Annotated[int, typer.Option(help="Of each, in turn.", min=1)] = 9,
+    peers: Annotated[
+        Path, typer.Option(help="The Python that has hftbacktest.", envvar="LOBFLOW_PEERS_PYTHON")
+    ] = PEERS,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
 ) -> None:
     """Level updates and trades per second through book and all features, beside hftbacktest on the same.
@@ -156,6 +160,7 @@ def features(
             files,
             symbol.upper() if symbol else None,
             rounds,
+            peers,
             lambda what, share: bar.update(task, description=what, completed=share),
         )
     console.print(

@@ -11,6 +11,7 @@ from lobflow.bench import app as bench
 from lobflow.console import run
 from lobflow.data import app as data
 from lobflow.market_stats import market_stats
+from lobflow.parity import parity
 from lobflow.replay_command import replay
 from lobflow.soak import soak
 from lobflow.train import train
@@ -31,6 +32,7 @@ app.command()(replay)
 app.command()(train)
 app.command()(market_stats)
 app.command()(verify)
+app.command()(parity)
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
 

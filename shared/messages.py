@@ -284,7 +284,7 @@ class Promote(Message, frozen=True):
 
 class Health(Message, frozen=True):
     """How a service is. `positions` maps each input stream's name to the last id handled, `counters` are
-    totals since the start."""
+    totals since the start, named `<counter>:<symbol>` where they are of one symbol."""
 
     at_ns: int
     service: str

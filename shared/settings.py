@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     venue_balance: Decimal = Field(Decimal(10_000), gt=0, description="opening wallet balance, USDT")
 
     # Features, model
+    parity_seconds: float = Field(
+        60.0, ge=0, description="how often published features are computed again and compared; 0: never"
+    )
     model_dir: Path = Field(Path("models/default"), description="a folder that `lobflow train` wrote")
 
     # Trader

@@ -128,8 +128,8 @@ def _emit_book(row: Ints, values: Floats) -> None:
         if tier == 0 or tier == 4 or tier == 9 or tier == 19:
             values[place] = _ratio(bids - asks, bids + asks)
             place += 1
-    # All weights at once, which the processor does four at a time; a size of 0 takes an absent tier out again.
-    # They lie where the tiers are written afterwards.
+    # All weights at once, which the processor does four at a time; a size of 0 takes an absent tier out
+    # again. They lie where the tiers are written afterwards.
     for tier in range(2 * TIERS):
         values[SEED_AT + 1 + tier] = _decay(float(abs(2 * row[2 * tier] - mid2)) * present / distances)
     near_bids, near_asks = 0.0, 0.0
