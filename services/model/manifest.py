@@ -38,10 +38,10 @@ class Tree(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How one feature was distributed in training: `shares` of the rows in the bins between `edges`, of which
-    the first and the last are open (one more than edges)."""
+    """How a quantity was distributed in training: `shares` of the rows in the bins between `edges`, one more
+    than these, the first and the last open. A value on an edge lies in the upper bin."""
 
-    name: str
+    name: str  # a feature's, `sigma`, or a horizon's `residual 5 s`: (y - prediction) / scale
     edges: tuple[float, ...]
     shares: tuple[float, ...]
 
@@ -52,8 +52,7 @@ class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
     `scale` is sigma * sqrt(horizon_s) where `is_scaled`, else 1. `low`, `high` and `weights` have one entry
     per name of the manifest. `kind` is empty and `weights` are too where there is no model for the horizon,
-    and the three are empty for trees. `residual_mean` and `residual_rms` are of what training left over, in
-    units of `scale`.
+    and the three are empty for trees.
     """
 
     horizon_s: int
@@ -68,8 +67,6 @@ class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     threshold: float | None  # 90 % quantile of |move| in training, USDT
     scores: tuple[dict[str, str | int | float | bool | None], ...]
     trees: tuple[Tree, ...] = ()
-    residual_mean: float = 0.0
-    residual_rms: float = 0.0  # 0 where it is not known
 
     @property
     def is_linear(self) -> bool:
@@ -102,7 +99,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     joblib_sha256: str
     libraries: dict[str, str]
     git_revision: str
-    reference: tuple[Reference, ...] = ()  # of the features used, for drift; sigma under its own name
+    reference: tuple[Reference, ...] = ()  # what drift is measured against
 
     @property
     def is_linear(self) -> bool:
@@ -141,10 +138,16 @@ def defect(manifest: Manifest) -> str:
         if any(not _is_tree(tree, count) for tree in row.trees):
             return f"horizon {row.horizon_s} s has a tree that leads nowhere"
     known = {*manifest.names, *(("sigma",) if manifest.sigma_index is not None else ())}
+    known |= {residual_name(row.horizon_s) for row in manifest.horizons if row.kind}
     for one in manifest.reference:
         if one.name not in known or not _is_histogram(one):
-            return f"its reference of {one.name} is none of its features'"
+            return f"its reference {one.name!r} is no histogram of anything it knows"
     return ""
+
+
+def residual_name(horizon_s: int) -> str:
+    """What the reference of a horizon's residuals is called."""
+    return f"residual {horizon_s} s"
 
 
 def _is_tree(tree: Tree, features: int) -> bool:
