@@ -1,4 +1,4 @@
-"""How a model's features and residuals were distributed in training, as histograms to measure drift against."""
+"""How a model's features and residuals were distributed in training, for drift to be measured against."""
 
 from __future__ import annotations
 

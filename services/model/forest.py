@@ -4,7 +4,6 @@ tenth of what scikit-learn needs for one row, and no library. Only shadows have 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
 
 from services.model.manifest import Horizon
 
@@ -24,7 +23,7 @@ class Forest:
             for tree in horizon.trees
         )
         self._offset = horizon.offset
-        self._scale = sqrt(horizon.horizon_s) if horizon.is_scaled else None
+        self._scale = horizon.scale
 
     def move(self, values: Sequence[float], sigma: float) -> float:
         """Expected change of the mid in quote currency. `sigma` is ignored by models in raw units."""
@@ -34,4 +33,4 @@ class Forest:
             while left:
                 index, threshold, left, right, value = tree[left if values[index] <= threshold else right]
             total += value
-        return total if self._scale is None else sigma * self._scale * total
+        return self._scale(sigma) * total

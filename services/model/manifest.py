@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import sys
 from itertools import pairwise
-from math import isfinite
+from math import isfinite, sqrt
 
 import msgspec
 
 FORMAT = 1
+SIGMA_POWERS = (1.0, -0.5)
 NO_BOUND = sys.float_info.max  # JSON has no infinity; a finite feature never lies beyond it
 
 
@@ -50,9 +51,9 @@ class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """One horizon's model, folded: move = scale * (offset + sum weight * clip(value, low, high)), and where
     there are `trees`: move = scale * (offset + sum of their leaves).
 
-    `scale` is sigma * sqrt(horizon_s) where `is_scaled`, else 1. `low`, `high` and `weights` have one entry
-    per name of the manifest. `kind` is empty and `weights` are too where there is no model for the horizon,
-    and the three are empty for trees.
+    `scale` is sigma^sigma_power * sqrt(horizon_s) where `is_scaled`, else 1. `low`, `high` and `weights` have
+    one entry per name of the manifest. `kind` is empty and `weights` are too where there is no model for the
+    horizon, and the three are empty for trees.
     """
 
     horizon_s: int
@@ -66,12 +67,19 @@ class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     is_scaled: bool
     threshold: float | None  # 90 % quantile of |move| in training, USDT
     scores: tuple[dict[str, str | int | float | bool | None], ...]
+    sigma_power: float = 1.0  # one of SIGMA_POWERS
     trees: tuple[Tree, ...] = ()
 
     @property
     def is_linear(self) -> bool:
         """Whether it is fast enough to serve: trees are for shadows."""
         return not self.trees
+
+    def scale(self, sigma: float) -> float:
+        """Of the target, quote currency. A square root is correctly rounded everywhere, a power is not."""
+        if not self.is_scaled:
+            return 1.0
+        return (sigma if self.sigma_power == 1.0 else 1.0 / sqrt(sigma)) * sqrt(self.horizon_s)
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -133,6 +141,8 @@ def defect(manifest: Manifest) -> str:
             return f"horizon {row.horizon_s} s has not {width} weights and bounds"
         if row.is_scaled and manifest.sigma_index is None:
             return f"horizon {row.horizon_s} s is scaled and no scale feature is named"
+        if row.sigma_power not in SIGMA_POWERS:
+            return f"horizon {row.horizon_s} s has {row.sigma_power:g} as its power of sigma"
         if not all(map(isfinite, (row.offset, *row.low, *row.high, *row.weights))):
             return f"horizon {row.horizon_s} s has weights or bounds that are not finite"
         if any(not _is_tree(tree, count) for tree in row.trees):

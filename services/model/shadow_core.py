@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from math import isnan, sqrt
+from math import isnan
 from typing import NamedTuple
 
 from services.model.drift import Drifts
@@ -34,7 +34,7 @@ class Waiting(NamedTuple):
     recv_ns: int
     twice_mid: float  # quote currency
     move: float
-    scale: float  # of the target: 1, or sigma sqrt(h)
+    scale: float  # of the target
 
 
 class ShadowCore:
@@ -124,7 +124,7 @@ class ShadowCore:
         seen: dict[str, float] = {
             name: values[index] for name, index in zip(manifest.names, manifest.indices, strict=True)
         }
-        sigma = 1.0
+        sigma = 0.0
         if manifest.sigma_index is not None:
             seen["sigma"] = sigma = values[manifest.sigma_index]
         self._drifts[predictor.version].add(seen)
@@ -132,8 +132,7 @@ class ShadowCore:
             return
         for row, move in zip(manifest.horizons, moves, strict=True):
             if not isnan(move):
-                scale = sigma * sqrt(row.horizon_s) if row.is_scaled else 1.0
-                asked = Waiting(predictor.version, vector.recv_ns, self._twice_mid, move, scale)
+                asked = Waiting(predictor.version, vector.recv_ns, self._twice_mid, move, row.scale(sigma))
                 self._waiting.setdefault(row.horizon_s, deque()).append(asked)
 
     def _settle(self, vector: FeatureVector) -> None:

@@ -45,7 +45,7 @@ def straight(horizons: Sequence[Horizon], indices: Sequence[int]) -> Line:
     checked = " + ".join([name for name in names if name != "nan"] + unseen) or "0.0"
     body += [f"t = {checked}", "if t - t != 0.0: return None", f"return ({''.join(n + ', ' for n in names)})"]
     source = "def line(v, sigma, nan=float('nan')):\n" + "".join(f"    {text}\n" for text in body)
-    made: dict[str, Line] = {}
+    made: dict[str, Line] = {"sqrt": sqrt}  # type: ignore[dict-item]
     exec(compile(source, "<model>", "exec"), made)  # of nothing but numbers: the manifest is typed
     return made["line"]
 
@@ -55,4 +55,7 @@ def _sum(row: Horizon) -> str:
     if row.offset != 0.0 or not terms:
         terms.append(repr(row.offset))
     total = " + ".join(terms)
-    return f"sigma * {sqrt(row.horizon_s)!r} * ({total})" if row.is_scaled else total
+    if not row.is_scaled:
+        return total
+    power = "sigma" if row.sigma_power == 1.0 else "1.0 / sqrt(sigma)"
+    return f"{power} * {sqrt(row.horizon_s)!r} * ({total})"

@@ -143,9 +143,7 @@ def forest(manifest: Manifest, *trees: Tree) -> Manifest:
 STUMP = Tree((0, -1, -1), (0.0, 0.0, 0.0), (1, 0, 0), (2, 0, 0), (0.0, -1.0, 1.0))
 
 
-def test_trees_are_walked_and_never_serve(
-    folder: Path, tmp_path: Path, models: list[Predictor]
-) -> None:
+def test_trees_are_walked_and_never_serve(folder: Path, tmp_path: Path, models: list[Predictor]) -> None:
     manifest = forest(models[0].manifest, STUMP, STUMP)
     assert defect(manifest) == ""
     one = Predictor(manifest)
