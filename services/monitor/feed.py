@@ -21,7 +21,11 @@ READ_COUNT = 1000
 PACE_SECONDS = 0.05
 HEALTH_SECONDS = 1.0
 HEALTH_KIND = (Health,)
-FOLLOWERS = (Stream.FEATURES, Stream.PREDICTIONS)  # under the ids of the market entries they follow from
+FOLLOWERS = (
+    Stream.FEATURES,
+    Stream.PREDICTIONS,
+    Stream.SHADOWS,
+)  # under the ids of the market entries they follow from
 
 
 class Feed:
