@@ -13,11 +13,13 @@ from rich.progress import Progress
 from bench.book import measure as measure_book
 from bench.features import PEERS
 from bench.features import measure as measure_features
+from bench.predict import measure as measure_predict
 from bench.record import measure as measure_record
 from bench.tick_to_order import Plan, measure
 from lobflow.console import console as console_for
 from lobflow.console import print_json
 from lobflow.processes import stoppable
+from services.model.artifact import load as load_model
 
 app = typer.Typer(
     help="Benchmarks: each prints a ratio to something run beside it in the same run.", no_args_is_help=True
@@ -170,6 +172,38 @@ def features(
         f"({figures['microseconds_per_vector']} us a vector)\n"
         f"hftbacktest {figures['hftbacktest']}:     {figures['hftbacktest_updates_per_second']:>11,}/s\n"
         f"ratio: {figures['ratio']} ({figures['ratio_least']} to {figures['ratio_most']})"
+    )
+    if as_json:
+        print_json(figures)
+
+
+@app.command("predict")
+def predict(
+    model: Annotated[
+        Path | None, typer.Option(help="A model folder. Default: drawn weights for all features of set flow.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Of 2,000 predictions each, in turn.", min=3)] = 41,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
+) -> None:
+    """One linear prediction for all horizons beside the bare numpy dot products of the same size.
+
+    `ratio` is the time of one prediction, checks of the vector included, over that of the dot products; the
+    bar is 3.
+    """
+    console = console_for(as_json)
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("measuring", total=1.0)
+        figures = measure_predict(
+            None if model is None else load_model(model).manifest,
+            rounds,
+            lambda share: bar.update(task, completed=share),
+        )
+    console.print(
+        f"{figures['horizons']} horizons of {figures['features']} features, {figures['rounds']} rounds\n"
+        f"prediction with its checks: {figures['predict_us']:>7} us\n"
+        f"numpy dot products alone:   {figures['dots_us']:>7} us\n"
+        f"vector to message:          {figures['vector_to_message_us']:>7} us\n"
+        f"ratio: {figures['ratio']} ({figures['ratio_least']} to {figures['ratio_most']}), the bar is 3"
     )
     if as_json:
         print_json(figures)

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from research.labels import Floats
+from research.reference import references
 from research.train import HorizonFit, Training
 from services.features import schema
 from services.model import artifact
@@ -92,6 +93,7 @@ def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manife
         joblib_sha256=joblib_sha256,
         libraries={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         git_revision=git_revision(),
+        reference=references(training),
     )
     return msgspec.structs.replace(manifest, version=content_version(manifest))
 

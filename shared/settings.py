@@ -101,6 +101,16 @@ class Settings(BaseSettings):
     )
     model_dir: Path = Field(Path("models/default"), description="a folder that `lobflow train` wrote")
 
+    shadow_models: int = Field(
+        3, ge=0, le=8, description="how many of the newest other versions predict in shadow"
+    )
+    retrain_hours: float = Field(
+        0.0, ge=0, description="fit on what was recorded so often, and have what is better promoted; 0: never"
+    )
+    retrain_window_hours: float = Field(
+        24.0, gt=0, description="how much of what was recorded is fitted on and contested"
+    )
+
     # Trader
     strategy: Literal["threshold", "bench", "none"] = "threshold"
     threshold: float | None = Field(None, gt=0, description="USDT; unset: the 90 % quantile from training")
@@ -111,8 +121,12 @@ class Settings(BaseSettings):
         100, gt=0, description="our own limit on orders in 10 s, under the venue's 300"
     )
     gate: Literal["off", "warn", "enforce"] = Field(
-        "warn", description="whether entries need an edge after costs that was shown; enforce refuses them"
+        "warn", description="whether entries need an edge after costs that was shown; enforce refuses others"
     )
+    gate_confidence: float = Field(
+        0.95, gt=0.5, lt=1, description="one-sided, of the edge after costs, for all versions tried together"
+    )
+    taker_fee_bps: float = Field(5.0, ge=0, description="one fee in the gate's costs, basis points")
     stale_ms: int = Field(1000, gt=0, description="a book or prediction older than this opens nothing")
 
     # Recorder, monitor, telemetry
