@@ -128,6 +128,52 @@ def test_frames_of_single_streams_and_partial_books(tmp_path: Path) -> None:
     assert result["frames"]["other"] == 2
 
 
+def test_frames_as_other_recorders_write_them(tmp_path: Path) -> None:
+    of_all = {"stream": "!markPrice@arr@1s", "data": [{"e": "markPriceUpdate", "s": "BTCUSDT"}]}
+    unnamed = {name: value for name, value in SNAPSHOT.items() if name != "symbol"}
+    put_under = {"stream": "btcusdt@depthSnapshot", "data": unnamed}
+    tickers = [  # as spot sends them: no event is named
+        {name: value for name, value in row["data"].items() if name != "e"}
+        if isinstance(row, dict) and row.get("stream") == "btcusdt@bookTicker" else row
+        for row in GOOD
+    ]  # fmt: skip
+    for name, snapshot in (("a.gz", unnamed), ("b.gz", put_under)):
+        rows = [snapshot if row is SNAPSHOT else row for row in tickers]
+        result = found(write(tmp_path / name, [of_all, *rows, b"", of_all]))
+        assert result["ok"], result["problems"]
+        assert (result["depth_applied"], result["bbo_checked"], result["bbo_late_checked"]) == (3, 1, 2)
+        assert result["frames"]["other"] == 2
+        assert list(result["symbols"]) == ["BTCUSDT"]
+
+
+@pytest.mark.parametrize(("digits", "rest"), [(13, 10**6), (16, 10**3), (19, 1)])
+def test_times_in_coarser_units_are_told_by_their_length(tmp_path: Path, digits: int, rest: int) -> None:
+    rows: list[object] = [
+        b"%d %s" % ((T0 + n * 10**6) // rest, json.dumps(row).encode()) for n, row in enumerate(GOOD)
+    ]
+    path = write(tmp_path / "a.gz", rows)
+    assert len(gzip.decompress(path.read_bytes()).split(b" ")[0]) == digits
+    result = found(path)
+    assert (result["ok"], result["first_ns"], result["last_ns"]) == (True, T0, T0 + 9 * 10**6)
+
+
+def test_snapshot_that_may_be_of_two_symbols_is_left_out_and_the_rest_is_checked(tmp_path: Path) -> None:
+    other = json.loads(json.dumps(depth(1, 2, 0)).replace("BTCUSDT", "ETHUSDT").replace("btc", "eth"))
+    other["data"]["b"] = [["10", "1"]]
+    unnamed = {name: value for name, value in SNAPSHOT.items() if name != "symbol"}
+    result = found(
+        write(tmp_path / "a.gz", [GOOD[0], other, *(unnamed if row is SNAPSHOT else row for row in GOOD[1:])])
+    )
+    assert not result["ok"]
+    assert (result["unreadable_lines"], result["frames"]["depth"], result["depth_applied"]) == (1, 5, 0)
+    assert any("line 4: a depth snapshot without `symbol`" in problem for problem in result["problems"])
+
+
+def test_file_without_frames_is_named_with_its_first_line(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no frame of any stream; line 1 begins b'time,price"):
+        found(write(tmp_path / "a.gz", [b"time,price", b"1,2"]))
+
+
 def test_cut_file_is_one_message_beside_what_could_be_read(tmp_path: Path) -> None:
     path = write(tmp_path / "a.gz", GOOD * 1)
     plain = gzip.decompress(path.read_bytes())
