@@ -97,6 +97,8 @@ class FaultyVenue:
         self.skew_ms = 0
         self.depth_answers: list[tuple[int, dict[str, str], str]] = []  # status, headers, body; then normal
         self.depth_requests: list[float] = []
+        self.info_answers: list[tuple[int, dict[str, str], str]] = []  # the same of exchangeInfo
+        self.info_requests: list[float] = []
         self.trades_a_day: int | None = 1_000_000
         self.port = 0
         self._swapped: dict[str, dict[str, Any]] = {}
@@ -235,6 +237,10 @@ class FaultyVenue:
         if what == "time":
             return web.json_response({"serverTime": time.time_ns() // 1_000_000 + self.skew_ms})
         if what == "exchangeInfo":
+            self.info_requests.append(time.monotonic())
+            if self.info_answers:
+                status, headers, body = self.info_answers.pop(0)
+                return web.Response(status=status, headers=headers, text=body)
             filters = [
                 {"filterType": "PRICE_FILTER", "tickSize": "0.10"},
                 {"filterType": "LOT_SIZE", "stepSize": "0.001"},
@@ -248,5 +254,5 @@ class FaultyVenue:
             return web.Response(status=status, headers=headers, text=body)
         market = self.markets[request.query["symbol"]]
         now_ms = time.time_ns() // 1_000_000
-        body = {"lastUpdateId": market.update_id, "E": now_ms, "T": now_ms}
-        return web.json_response({**body, "bids": _rows(market.bids)[::-1], "asks": _rows(market.asks)})
+        answer = {"lastUpdateId": market.update_id, "E": now_ms, "T": now_ms}
+        return web.json_response({**answer, "bids": _rows(market.bids)[::-1], "asks": _rows(market.asks)})
