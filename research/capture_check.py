@@ -165,6 +165,7 @@ class SymbolCheck:
             "frames": dict(sorted(self.frames.items())),
             "book": self.book_state(),
             "snapshots": self.frames["snapshot"],
+            "snapshots_differ": core["snapshots_differs"],
             "depth_applied": counts["depth_applied"],
             "depth_duplicates": counts["depth_duplicates"],
             "gaps": counts["gaps"],

@@ -320,6 +320,24 @@ async def test_limits_on_snapshots_are_heeded_over_all_symbols(
         assert len(venue.depth_requests) >= 4
 
 
+async def test_market_that_walks_out_of_its_snapshot_is_published_whole(
+    redis_server: PrivateRedis, run_id: str
+) -> None:
+    venue = FaultyVenue(SYMBOL)
+    market = venue.markets[SYMBOL]
+    market.drift, market.levels, venue.snapshot_levels = 0, 700, 300
+    async with venue.serving(), collecting(venue, redis_server, run_id) as one:
+        await one.until(lambda found: books(found) > 5)
+        begin, market.drift = market.mid, -1
+        await one.until(lambda found: one.counters["snapshots_filled"] > 0)
+        await one.until(lambda found: market.mid < begin - 300)  # beyond all that the first had told
+        market.drift = 0
+        found = await one.until_more()
+        assert_sound(venue, found)
+        assert states(found) == ["syncing", "live"]
+        assert len(venue.depth_requests) == 2
+
+
 @pytest.mark.parametrize(
     ("answer", "requests", "seconds"),
     [((429, {"Retry-After": "1"}, ""), 2, 1.0), ((418, {"Retry-After": "120"}, ""), 1, 0.0)],

@@ -104,6 +104,14 @@ def test_gap_with_a_later_snapshot_is_counted_once_and_the_book_is_whole_again(t
     assert result["book"] == {"BTCUSDT": "whole"}
 
 
+@pytest.mark.parametrize(("size", "differ"), [("1.0", 0), ("2.0", 1)])
+def test_later_snapshot_of_a_whole_book_is_compared_with_it(tmp_path: Path, size: str, differ: int) -> None:
+    later = {**SNAPSHOT, "lastUpdateId": 16, "bids": [["100.0", size], ["20.0", "3.0"], ["10.0", "1.0"]]}
+    result = found(write(tmp_path / "a.gz", [*GOOD, later, depth(17, 18, 16)]))
+    assert (result["ok"], result["snapshots_differ"], result["snapshots"]) == (not differ, differ, 2)
+    assert any("later snapshots differ" in problem for problem in result["problems"]) == bool(differ)
+
+
 def test_duplicates_are_dropped_not_wrong(tmp_path: Path) -> None:
     result = found(write(tmp_path / "a.gz", [*GOOD, GOOD[-2], GOOD[3]]))
     assert result["ok"]
