@@ -112,6 +112,14 @@ def test_later_snapshot_of_a_whole_book_is_compared_with_it(tmp_path: Path, size
     assert any("later snapshots differ" in problem for problem in result["problems"]) == bool(differ)
 
 
+def test_diff_that_cannot_be_used_is_not_applied(tmp_path: Path) -> None:
+    rows = [*GOOD, depth(17, 18, 16, bids=[["1e2", "1"]])]
+    assert (
+        found(write(tmp_path / "a.gz", rows))["depth_applied"]
+        == found(write(tmp_path / "b.gz", GOOD))["lobs"]
+    )
+
+
 def test_duplicates_are_dropped_not_wrong(tmp_path: Path) -> None:
     result = found(write(tmp_path / "a.gz", [*GOOD, GOOD[-2], GOOD[3]]))
     assert result["ok"]
