@@ -89,10 +89,15 @@ class Ladder:
     def __init__(self, symbol: str = "", scale: Scale = ONE) -> None:
         self.n_bids = self.n_asks = 0  # tiers, at most `TIERS`
         self.is_crossed = False  # the best bid is at or above the best ask
+        self._symbol, self._scale = symbol, scale
         self._state = new_state(symbol, scale)
         self._far = new_table(FAR_START)
         tiers = memoryview(self._state.data)[TIERS_AT:SIDES_AT]
         self._bids, self._asks = tiers[: 2 * TIERS], tiers[2 * TIERS :]
+
+    def fresh(self) -> Ladder:
+        """An empty book of the same symbol."""
+        return Ladder(self._symbol, self._scale)
 
     def take(self, data: bytes, expected: int) -> tuple[int, int, int]:
         """(what was done, `u`, time in ms) with a diff's bytes: UNKNOWN, SCANNED, or, where its `pu` is
