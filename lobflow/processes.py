@@ -151,13 +151,19 @@ class Processes:
             await asyncio.sleep(child.backoff.after(time.monotonic() - child.started))
             child.restarts += 1
             self._on_restart(child)
-            if self._is_stopping:
+            if not await self._spawn_again(child):
                 return
-            try:
-                await self._spawn(child)
-            except OSError as error:
-                self._fail(f"{child.name} could not be started again: {error}")
-                return
+
+    async def _spawn_again(self, child: Child) -> bool:
+        """Unless all are to stop. False where it is not there."""
+        if self._is_stopping:
+            return False
+        try:
+            await self._spawn(child)
+        except OSError as error:
+            self._fail(f"{child.name} could not be started again: {error}")
+            return False
+        return True
 
     def _fail(self, text: str) -> None:
         if not self.failed.done():
