@@ -9,7 +9,7 @@ import numpy as np
 from numba import int64, types
 
 from services.collector.compiled import compiled
-from services.collector.levels import I1, I2, far_set, set_levels, write_tiers
+from services.collector.levels import I1, I2, far_move, set_levels, write_tiers
 from services.collector.scanner import BYTES, scan
 from services.collector.state import (
     BASE,
@@ -146,10 +146,7 @@ class Ladder:
         old, live = self._far, int((marks[:, NEAR] + marks[:, FAR]).max())
         self._far = new_table(max(FAR_START, 1 << (4 * (live + more)).bit_length()))
         marks[:, [FAR, USED]] = 0
-        for side in (0, 1):
-            for key, lots in zip(old[side, ::2].tolist(), old[side, 1::2].tolist(), strict=True):
-                if lots:
-                    far_set(self._state, self._far, side, key, lots)
+        far_move(self._state, old, self._far)
 
     def arrays(self) -> tuple[Array, Array]:
         """Book and table of far levels, for a compiled loop that calls `apply_rows` itself; until `make_room`

@@ -41,6 +41,8 @@ MIN_CHANGES = 5  # one-second changes that make a sigma
 # `extra` has more.
 FLOW_WINDOWS, WINDOWS = 4, 6
 MEASURED = (1, 3, 5)
+SECONDS = (1.0, 5.0, 30.0)  # of these
+ROOTS = tuple(math.sqrt(seconds) for seconds in SECONDS)
 
 # Where in the vector things stand.
 SEED_AT, BOOK_AT, FLOW_AT = 0, 1 + 4 * TIERS, 7 + 4 * TIERS
@@ -193,11 +195,10 @@ def _emit_measures(state: State, mid2: int, sigma_ticks: float, lot_e9: int, val
             at = tail & (len(trades) - 1)
             volume = state.trade_totals[VOLUME] - trades[at, VOLUME]
             above = 2 * (state.trade_totals[NOTIONAL] - trades[at, NOTIONAL]) - mid2 * volume
-        seconds = state.windows_ns[w] / 1e9
-        half_ticks = 2.0 * sigma_ticks * math.sqrt(seconds)
+        half_ticks = 2.0 * sigma_ticks * ROOTS[number]
         values[place] = _within(_ratio(above, half_ticks * volume), MOST_SIGMAS)
         values[place + count] = _within(_ratio(move, half_ticks), MOST_SIGMAS)
-        values[place + 2 * count] = min(1e4 * math.sqrt(squares / seconds) / mid2, MOST_BPS)
+        values[place + 2 * count] = min(1e4 * math.sqrt(squares / SECONDS[number]) / mid2, MOST_BPS)
         values[place + 3 * count] = min(float(trade_head - tail), MOST_TRADES)
         values[place + 4 * count] = min(_ratio(volume * (lot_e9 / 1e9), float(trade_head - tail)), MOST_SIZE)
 

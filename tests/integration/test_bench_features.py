@@ -17,6 +17,7 @@ from research.hft_events import BUY, DEPTH, LOCAL, SNAPSHOT, TRADE
 from research.market import market_entries
 from services.features import kernel
 from services.features.batch import compute
+from services.features.schema import WIDTH
 from services.venue.lines import read
 from shared.errors import BadInput
 
@@ -30,7 +31,8 @@ def tape(btc: Path) -> Tape:
 
 def test_its_vectors_are_those_of_the_service(tape: Tape, btc: Path) -> None:
     batch = compute((entry_id, message) for _, entry_id, message in market_entries([btc]))
-    _, values, book = vectors(tape)
+    values = np.zeros((tape.vectors, WIDTH))
+    _, book = vectors(tape, values)
     assert len(values) == tape.vectors == len(batch.ids)
     assert values.tobytes() == batch.values.tobytes()
     assert (book.best_bid[0], book.best_ask[0]) == (batch.bid_ticks[-1], batch.ask_ticks[-1])
@@ -64,7 +66,7 @@ def test_the_other_side_gets_the_same_events(tape: Tape) -> None:
             side[tick] = row["qty"]
         else:
             side.pop(tick, None)
-    _, _, book = vectors(tape)
+    _, book = vectors(tape, np.zeros((tape.vectors, WIDTH)))
     assert (max(sides[True]), min(sides[False])) == (book.best_bid[0], book.best_ask[0])
 
 

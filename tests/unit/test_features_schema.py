@@ -66,6 +66,7 @@ def test_the_kernel_and_the_schema_agree_on_places() -> None:
     assert len(schema.WINDOWS_NS) == emission.WINDOWS
     assert wide[: emission.FLOW_WINDOWS] == tuple(schema.WINDOWS)
     assert tuple(wide[place] for place in emission.MEASURED) == schema.MEASURED
+    assert [f"{seconds:g}s" for seconds in emission.SECONDS] == list(schema.MEASURED)
     at = [emission.BOOK_AT, emission.FLOW_AT, emission.SIGMA_AT, emission.EXTRA_AT, emission.MICROPRICE_AT]
     names = ["imbalance_1", "ofi_1_500ms", "sigma_30s", "ofi_1_10s", "microprice_spread_5"]
     assert tuple(at) == schema.indices(names)
