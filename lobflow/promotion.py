@@ -29,6 +29,11 @@ class Monitor:
         rows = self._ask("/api/v1/status")["symbols"]
         return next((row["model"] for row in rows if row["symbol"] == symbol), None)
 
+    def controls(self) -> list[dict[str, Any]]:
+        """What was ordered, newest first. Raises Refused."""
+        found: list[dict[str, Any]] = self._ask("/api/v1/control?limit=1000")["controls"]
+        return found
+
     def order(
         self, symbol: str, version: str, who: str, why: str, within_seconds: float, from_id: str | None = None
     ) -> str:
