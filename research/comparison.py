@@ -87,6 +87,10 @@ def compared(manifests: Sequence[Manifest], data: Dataset) -> Comparison:
             )
     longest_s = max(row.horizon_s for manifest in manifests for row in manifest.horizons)
     rows = data.rows(_usable(manifests, data, longest_s))
+    if not len(rows.recv_ns):
+        raise BadInput(
+            f"{data.symbol}: no rows of the data are new to {', '.join(one.version for one in manifests)}"
+        )
     moves = {one.version: _moves(Predictor(one), rows) for one in manifests}
     scores: list[Score] = []
     pairs: list[Paired] = []
@@ -100,9 +104,7 @@ def compared(manifests: Sequence[Manifest], data: Dataset) -> Comparison:
         scores += scored
         pairs += differences
     if not scores:
-        raise BadInput(
-            f"{data.symbol}: no rows of the data are new to {', '.join(one.version for one in manifests)}"
-        )
+        raise BadInput(f"{data.symbol}: no horizon with a label for which two versions have a model")
     return Comparison(data.symbol, tuple(one.version for one in manifests), len(rows.recv_ns), scores, pairs)
 
 
@@ -181,11 +183,11 @@ def _usable(manifests: Sequence[Manifest], data: Dataset, longest_s: int) -> Fla
 
 def _moves(predictor: Predictor, rows: Dataset) -> dict[int, Floats]:
     """By horizon, (n,); nothing for a horizon without model."""
-    moves = np.array([predictor.moves(row) for row in rows.values.tolist()]).reshape(len(rows.recv_ns), -1)
+    moves = np.array([predictor.moves(row) for row in rows.values.tolist()])
     return {
         row.horizon_s: moves[:, column]
         for column, row in enumerate(predictor.manifest.horizons)
-        if row.kind and moves.size
+        if row.kind
     }
 
 
