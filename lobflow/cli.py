@@ -11,6 +11,7 @@ from lobflow.bench import app as bench
 from lobflow.console import run
 from lobflow.data import app as data
 from lobflow.market_stats import market_stats
+from lobflow.model_command import app as model
 from lobflow.parity import parity
 from lobflow.replay_command import replay
 from lobflow.soak import soak
@@ -35,6 +36,7 @@ app.command()(verify)
 app.command()(parity)
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
+app.add_typer(model, name="model")
 
 
 def _version(value: bool) -> None:

@@ -108,7 +108,7 @@ class Settings(BaseSettings):
         0.0, ge=0, description="fit on what was recorded so often, and have what is better promoted; 0: never"
     )
     retrain_window_hours: float = Field(
-        24.0, gt=0, description="how much of what was recorded is fitted on and contested"
+        6.0, ge=0.5, description="how much of what was recorded is fitted on and contested"
     )
 
     # Trader

@@ -54,6 +54,7 @@ class Models:
         for one in message.shadows:
             self.board.tell(one.model, at_ns, one.horizons_s, one.moves)
             self.evidence.ask(one.model, at_ns, one.horizons_s, one.moves, one.thresholds)
+        self.evidence.settle(self.path)
         for drift in message.drift:
             self._drift[drift.model, drift.name] = (at_ns, drift)
         if message.drift:
