@@ -122,6 +122,9 @@ def _read(paths: Sequence[Path]) -> dict[str, list[tuple[str, Message]]]:
             entries.setdefault(symbol, []).append((entry_id, message))
         return entries
     for folder in folders:
+        runs = sorted(one.parent.name for one in folder.glob("*/stream=market"))
+        if runs and not (folder / "stream=market").exists():
+            raise BadInput(f"{folder} holds runs; give one of them: {', '.join(runs)}")
         for place in sorted((folder / "stream=market").glob("symbol=*")):
             symbol = place.name.removeprefix("symbol=")
             rows = read(files_of(folder, label_of(Stream.MARKET, symbol)))
@@ -155,8 +158,12 @@ class Origin(NamedTuple):
 
 
 def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int = 1000) -> Dataset:
-    """Rows from one symbol's market entries, in stream order. Raises BadInput where no book is among them."""
-    computed = batch.compute(entries)
+    """Rows from one symbol's market entries, in stream order. Raises BadInput where no book is among them,
+    where time goes back, and for entries that no collector writes."""
+    try:
+        computed = batch.compute(entries)
+    except ValueError as error:
+        raise BadInput(f"{symbol}: {error}") from error
     before, breaks_ns = _breaks(entries)
     if len(before) != len(computed.recv_ns):
         raise BadInput(f"{symbol}: {len(computed.recv_ns)} vectors of {len(before)} books")
