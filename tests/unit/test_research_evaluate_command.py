@@ -19,7 +19,8 @@ from shared.errors import BadInput
 LATER_MS = START_MS + 3_600_000
 KEYS = {
     "model", "symbol", "horizon", "threshold", "coverage_asked", "coverage", "hit_rate",
-    "hit_rate_with_zeros", "skill", "lower", "upper", "blocks", "r2", "ic", "gross_edge", "net_edge", "zero_share", "reliable",
+    "hit_rate_with_zeros", "skill", "lower", "upper", "blocks", "r2", "ic", "gross_edge", "net_edge",
+    "zero_share", "reliable",
 }  # fmt: skip
 
 
