@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from research.blocks import RELIABLE_BLOCKS
 from research.dataset import Dataset
 from research.labels import Flags, Floats, Ints
-from research.scores import RELIABLE_BLOCKS, Outcomes, Score, at_coverage, score
+from research.scores import Outcomes, Score, at_coverage, score
 from research.table import COVERAGES, LATENCY_NS, baselines, outcomes
 from services.model.manifest import Manifest
 from services.model.predictor import Predictor

@@ -17,13 +17,14 @@ SIGMA_POWERS = (1.0, -0.5)
 NO_BOUND = sys.float_info.max  # JSON has no infinity; a finite feature never lies beyond it
 
 
-class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The data of one symbol that a model was fitted on; both ends belong to it."""
 
     from_ns: int
     until_ns: int  # no label used in fitting looks beyond this receive time
     rows: int
     sha256: str  # of the market entries, ids and bytes
+    files: tuple[str, ...] = ()  # names of what was read, without their folders
 
 
 class Tree(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,9 +58,9 @@ class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """
 
     horizon_s: int
-    kind: str  # a kind of research.fit, such as linear | lasso, or empty
+    kind: str  # as of `lobflow train --model`, or empty
     reason: str  # why this kind
-    alpha: float | None  # LASSO's penalty
+    alpha: float | None  # the penalty, where the kind has one
     low: tuple[float, ...]
     high: tuple[float, ...]
     weights: tuple[float, ...]
@@ -68,6 +69,8 @@ class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     threshold: float | None  # 90 % quantile of |move| in training, USDT
     scores: tuple[dict[str, str | int | float | bool | None], ...]
     sigma_power: float = 1.0  # one of SIGMA_POWERS
+    prior_weight: float | None = None  # of the prior in a kind that has one
+    majority: float | None = None  # the direction of most training labels, a baseline
     trees: tuple[Tree, ...] = ()
 
     @property
@@ -107,6 +110,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     joblib_sha256: str
     libraries: dict[str, str]
     git_revision: str
+    microprice: tuple[float, ...] = ()  # a baseline learned beside the model, by state: research.microprice
     reference: tuple[Reference, ...] = ()  # what drift is measured against
 
     @property
