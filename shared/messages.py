@@ -204,7 +204,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     price_ticks: int  # 0 for MARKET
     size_lots: int
     reduce_only: bool
-    purpose: str  # enter | exit | flatten | cancel
+    purpose: str  # enter | exit | flatten | cancel | quote | demonstration
     refusal: str
 
 

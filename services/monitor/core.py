@@ -13,6 +13,7 @@ from typing import NamedTuple
 from services.monitor.ledger import Ledger, RoundTrip
 from services.monitor.money import ZERO, less, total
 from services.monitor.orders import OrderLog
+from services.monitor.quotes import QuoteLog
 from services.monitor.scores import Scores
 from shared.codec import unpack_tiers
 from shared.messages import (
@@ -23,6 +24,7 @@ from shared.messages import (
     FeedStatus,
     Fill,
     Flatten,
+    Flow,
     Halt,
     Heartbeat,
     Lob,
@@ -97,6 +99,7 @@ class SymbolState:
         self.symbol = symbol
         self.ledger = Ledger(symbol)
         self.orders = OrderLog()
+        self.quotes = QuoteLog()
         self.scores = Scores()
         self.results = Results()
         self.trips: deque[RoundTrip] = deque(maxlen=KEPT_TRIPS)  # oldest first
@@ -174,10 +177,15 @@ class MonitorCore:
             case Prediction():
                 state.prediction, state.prediction_id = message, entry_id
                 state.scores.handle(message)
+                state.quotes.foretell(entry_id, message)
+            case Flow():
+                state.quotes.fit(message)
             case Decision():
                 state.orders.decide(entry_id, message)
+                state.quotes.decide(message)
             case OrderUpdate():
                 state.orders.update(message)
+                state.quotes.update(message)
             case Fill():
                 _fold_fill(state, message)
             case Reconciled():
