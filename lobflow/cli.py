@@ -11,6 +11,7 @@ from lobflow.bench import app as bench
 from lobflow.console import run
 from lobflow.data import app as data
 from lobflow.evaluate import evaluate
+from lobflow.flow import flow
 from lobflow.market_stats import market_stats
 from lobflow.model_command import app as model
 from lobflow.parity import parity
@@ -34,6 +35,7 @@ app.command()(replay)
 app.command()(train)
 app.command()(evaluate)
 app.command()(market_stats)
+app.command()(flow)
 app.command()(verify)
 app.command()(parity)
 app.add_typer(bench, name="bench")

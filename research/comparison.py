@@ -186,9 +186,7 @@ def _moves(predictor: Predictor, rows: Dataset) -> dict[int, Floats]:
     """By horizon, (n,); nothing for a horizon without model."""
     moves = np.array([predictor.moves(row) for row in rows.values.tolist()])
     return {
-        row.horizon_s: moves[:, column]
-        for column, row in enumerate(predictor.manifest.horizons)
-        if row.kind
+        row.horizon_s: moves[:, column] for column, row in enumerate(predictor.manifest.horizons) if row.kind
     }
 
 

@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     )
 
     # Trader
-    strategy: Literal["threshold", "bench", "none"] = "threshold"
+    strategy: Literal["threshold", "maker", "bench", "none"] = "threshold"
     threshold: float | None = Field(None, gt=0, description="USDT; unset: the 90 % quantile from training")
     size: Decimal = Field(Decimal("0.01"), gt=0, description="order size, base currency")
     period: int = Field(10, gt=0, description="seconds a position is held; also the horizon that is traded")
@@ -126,7 +126,19 @@ class Settings(BaseSettings):
     gate_confidence: float = Field(
         0.95, gt=0.5, lt=1, description="one-sided, of the edge after costs, for all versions tried together"
     )
-    taker_fee_bps: float = Field(5.0, ge=0, description="one fee in the gate's costs, basis points")
+    maker_fee: float = Field(0.0002, ge=-0.01, le=0.01, description="share of the price, to value quotes by")
+    taker_fee: float = Field(
+        0.0005, ge=-0.01, le=0.01, description="share of the price, in the costs of quotes and of the gate"
+    )
+    maker_trust: float = Field(0.5, ge=0, le=1, description="how much of a predicted move a quote believes")
+    maker_aversion: float = Field(
+        0.0,
+        ge=0,
+        description="basis points of the price that a position's growth by one quote must earn more",
+    )
+    maker_demonstration: bool = Field(
+        False, description="maker quotes whatever it is worth; on the local venue and demo trading only"
+    )
     stale_ms: int = Field(1000, gt=0, description="a book or prediction older than this opens nothing")
 
     # Recorder, monitor, telemetry
@@ -190,6 +202,14 @@ class Settings(BaseSettings):
                 "production trades real money; lobflow trades on the local venue and demo trading only"
             )
         return value
+
+    @model_validator(mode="after")
+    def _demonstrate_on_play_money_only(self) -> Self:
+        if self.maker_demonstration and self.trade_venue not in ("local", "demo"):
+            raise ValueError(
+                "maker_demonstration: quotes at a loss, on the local venue and demo trading only"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fill_urls(self) -> Self:

@@ -37,8 +37,16 @@ class Stream(Enum):
         False,
         "book, tape, mark price and the state of the feed, in arrival order",
     )
-    FEATURES = Spec("features", (m.FeatureVector,), True, False, "one vector per Lob, under the Lob's id")
-    PREDICTIONS = Spec("model", (m.Prediction,), True, False, "one per vector, under the same id")
+    FEATURES = Spec(
+        "features",
+        (m.FeatureVector, m.Flow),
+        True,
+        False,
+        "one vector per Lob, under the Lob's id; once a minute the trade flow, under another entry's",
+    )
+    PREDICTIONS = Spec(
+        "model", (m.Prediction, m.Flow), True, False, "one per vector, under the same id; the flow passed on"
+    )
     SHADOWS = Spec(
         "model",
         (m.Shadows,),

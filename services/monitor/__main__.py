@@ -42,7 +42,7 @@ async def monitor(context: Context) -> None:
     """Follow the streams and serve until stopped."""
     settings = context.settings
     listener = listen(settings.host, settings.monitor_port)
-    plan = Plan(settings.period, settings.threshold, settings.taker_fee_bps)
+    plan = Plan(settings.period, settings.threshold, 1e4 * settings.taker_fee)
     core = MonitorCore(settings.symbols, Terms(plan, settings.gate_confidence))
     feed = Feed(context, core)
     feed.expect_ledgers()

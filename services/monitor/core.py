@@ -14,6 +14,7 @@ from services.monitor.ledger import Ledger, RoundTrip
 from services.monitor.models import Models, Terms
 from services.monitor.money import ZERO, less, total
 from services.monitor.orders import OrderLog
+from services.monitor.quotes import QuoteLog
 from services.monitor.scores import Scores
 from shared.codec import unpack_tiers
 from shared.messages import (
@@ -24,6 +25,7 @@ from shared.messages import (
     FeedStatus,
     Fill,
     Flatten,
+    Flow,
     Gate,
     Halt,
     Heartbeat,
@@ -103,6 +105,7 @@ class SymbolState:
         self.models = Models(terms)
         self.ledger = Ledger(symbol)
         self.orders = OrderLog()
+        self.quotes = QuoteLog()
         self.scores = Scores()
         self.results = Results()
         self.trips: deque[RoundTrip] = deque(maxlen=KEPT_TRIPS)  # oldest first
@@ -187,12 +190,17 @@ class MonitorCore:
                 state.prediction, state.prediction_id = message, entry_id
                 state.scores.handle(message)
                 state.models.predict(message)
+                state.quotes.foretell(entry_id, message)
             case Shadows():
                 state.models.shadow(message)
+            case Flow():
+                state.quotes.fit(message)
             case Decision():
                 state.orders.decide(entry_id, message)
+                state.quotes.decide(message)
             case OrderUpdate():
                 state.orders.update(message)
+                state.quotes.update(message)
             case Fill():
                 _fold_fill(state, message)
             case Reconciled():

@@ -25,7 +25,7 @@ CLEAR = tuple(TradedDay(DAY - 5 + n, 50, 1000.0, 21_000.0 + n) for n in range(5)
 @pytest.fixture
 def monitor(redis_server: PrivateRedis, run_id: str) -> Iterator[Monitor]:
     made = Monitor(redis_server.url, run_id)
-    made.settings |= {"period": 5, "taker_fee_bps": 0.0}
+    made.settings |= {"period": 5, "taker_fee": 0.0}
     yield made
     made.close()
 
