@@ -9,8 +9,8 @@ For a target in units of sigma (see `research.estimators.VolatilityTarget`) rows
 y / (sigma sqrt(h)), p the power of sigma: what the weights of the rows make of both. In raw units a column of
 ones goes first, so that the rest of its triangle is X and y less their means.
 
-A unit of time is cut at its ends: rows whose label reaches beyond it (`tail`), and rows too near its beginning
-to be trained on beside held-out rows before it (`head`). Leaving those out is purging and embargo.
+A unit of time is cut at its ends: rows whose label reaches beyond it (`tail`), and rows too near its start
+to be trained on beside held-out rows before (`head`). Leaving those out is purging and embargo.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def joined(parts_of: Sequence[Unit]) -> Unit:
 
 def kept(chosen: Sequence[Unit], held_out: Sequence[tuple[int, int]]) -> list[Part]:
     """The parts of `chosen` to train on when the spans [start, end) of `held_out` are tested: no tail before
-    one, no head after one. Units and spans do not overlap; what lies between them is longer than any label."""
+    one, no head after one. They do not overlap; what lies between them is longer than any label."""
     starts, ends = {start for start, _ in held_out}, {end for _, end in held_out}
     out = []
     for unit in chosen:
