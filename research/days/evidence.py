@@ -10,8 +10,8 @@ import numpy as np
 from research.days.units import Part, Unit, joined, kept, merged
 
 FOLDS = 5
-UNITS_A_DAY = 6  # while there are few days
-MANY_DAYS = 10  # from here on a day is a unit
+UNITS_A_DAY = 6
+MOST_ROWS = 5000  # of all triangles, one upon the other: above it a day becomes one unit
 
 
 class Fold(NamedTuple):
@@ -33,7 +33,8 @@ def evidence(days: Sequence[Sequence[Unit]], test: tuple[int, int] | None) -> Ev
     """Of days in order, each as its units. `test` is the span [start, end) that will be predicted, if any:
     rows whose labels reach into it are left out. Folds are `FOLDS` runs of consecutive units."""
     chosen = [unit for day in days for unit in day]
-    if len(days) >= MANY_DAYS:
+    width = len(chosen[0].body.low) + 2
+    if len(chosen) * width > MOST_ROWS:
         chosen = [joined(day) for day in days]
     spans = [] if test is None else [test]
     found = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from research.days.evidence import MANY_DAYS, evidence
+from research.days.evidence import evidence
 from research.days.units import Unit, joined, kept, merged, part, units
 from research.splits import purged_blocks
 from shared.units import SECOND
@@ -60,8 +60,11 @@ def test_all_rows_are_in_the_parts() -> None:
     check(merged(kept([whole], [])), drawn, drawn.recv_ns >= 2 * DAY_NS)
 
 
-@pytest.mark.parametrize("days", [2, MANY_DAYS + 1])
-def test_what_reaches_into_the_day_to_predict_is_left_out(days: int) -> None:
+@pytest.mark.parametrize(("days", "most"), [(2, 5000), (5, 5000), (5, 60)])
+def test_what_reaches_into_the_day_to_predict_is_left_out(
+    days: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("research.days.evidence.MOST_ROWS", most)  # below it days are joined
     drawn = Drawn(days)
     start_ns = (days - 1) * DAY_NS
     found = evidence([drawn.day(number, 6) for number in range(days - 1)], (start_ns, start_ns + DAY_NS))
