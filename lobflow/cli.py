@@ -10,6 +10,7 @@ import typer
 from lobflow.bench import app as bench
 from lobflow.console import run
 from lobflow.data import app as data
+from lobflow.evaluate import evaluate
 from lobflow.market_stats import market_stats
 from lobflow.replay_command import replay
 from lobflow.soak import soak
@@ -29,6 +30,7 @@ app.command()(down)
 app.command()(soak)
 app.command()(replay)
 app.command()(train)
+app.command()(evaluate)
 app.command()(market_stats)
 app.command()(verify)
 app.add_typer(bench, name="bench")
