@@ -4,7 +4,7 @@ on all rows would give.
 A triangle has few rows, m, in place of n. Sums of squares are the same, so least squares and ridge are;
 solvers that minimize a mean over rows (LASSO and its kin) are given the penalty times n / m. Penalties are
 chosen as in `research.penalty` and `research.shrinkage`, except that rows held out are not clipped to the
-range of the training rows, and that losses are told apart by unit of time instead of by blocks of half a minute.
+range of the training rows, and that losses are told apart by unit of time, not by blocks of half a minute.
 """
 
 from __future__ import annotations
