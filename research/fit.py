@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from research import penalty, prior, shrinkage
-from research.dataset import Dataset
 from research.estimators import (
     PRIORS,
     SIGMA_POWER,
@@ -26,6 +25,9 @@ from research.table import LATENCY_NS
 from services.features import schema
 from shared.errors import BadInput
 from shared.units import SECOND
+
+if TYPE_CHECKING:  # importing it loads the compiled features, and workers are to stay small
+    from research.dataset import Dataset
 
 SIGMA = "sigma_30s"
 PENALTY_FOLDS = 5

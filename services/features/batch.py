@@ -5,7 +5,7 @@ Rows equal, bit for bit, what `FeaturesCore` says of the same entries one by one
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -77,22 +77,14 @@ class _Block:
         return state, np.concatenate([facts, touch, scales[:, :1]], axis=1), values
 
 
-def compute(entries: Iterable[tuple[str, Message]], ring: int = RING, block: int = BLOCK) -> Batch:
-    """The features of (entry id, market entry) pairs of one symbol, in their order.
+def blocks(entries: Iterable[tuple[str, Message]], ring: int = RING, block: int = BLOCK) -> Iterator[Batch]:
+    """The features of (entry id, market entry) pairs of one symbol, in their order, block by block: no more
+    than a block is held, however many entries come.
 
     `ring` and `block` trade memory for speed and change no value. Raises ValueError as `FeaturesCore` does.
     """
     continuity, state = Continuity(), new_state(WINDOWS_NS, ring)
     ids: list[str] = []
-    facts: list[Ints] = [np.empty((0, 6), np.int64)]
-    values: list[Floats] = [np.empty((0, WIDTH), np.float64)]
-
-    def flush(full: _Block) -> None:
-        nonlocal state
-        state, block_facts, block_values = full.run(state)
-        facts.append(block_facts)
-        values.append(block_values)
-
     pending = _Block()
     for entry_id, entry in entries:
         if not isinstance(entry, MARKET_KINDS):
@@ -104,8 +96,19 @@ def compute(entries: Iterable[tuple[str, Message]], ring: int = RING, block: int
         elif isinstance(entry, AggTrade) and continuity.chain_ns is not None:
             pending.add_trade(entry)
         if len(pending.events) >= block:
-            flush(pending)
-            pending = _Block()
-    flush(pending)
-    recv_ns, clean_ns, epoch, bid_ticks, ask_ticks, tick_e9 = np.concatenate(facts).T.copy()
-    return Batch(ids, recv_ns, bid_ticks, ask_ticks, tick_e9, clean_ns, epoch, np.concatenate(values))
+            state, facts, values = pending.run(state)
+            yield _batch(ids, facts, values)
+            ids, pending = [], _Block()
+    _, facts, values = pending.run(state)
+    yield _batch(ids, facts, values)
+
+
+def compute(entries: Iterable[tuple[str, Message]], ring: int = RING, block: int = BLOCK) -> Batch:
+    """All of `blocks` as one."""
+    ids, *columns = zip(*blocks(entries, ring, block), strict=True)
+    return Batch([entry_id for part in ids for entry_id in part], *map(np.concatenate, columns))
+
+
+def _batch(ids: list[str], facts: Ints, values: Floats) -> Batch:
+    recv_ns, clean_ns, epoch, bid_ticks, ask_ticks, tick_e9 = facts.T.copy()
+    return Batch(ids, recv_ns, bid_ticks, ask_ticks, tick_e9, clean_ns, epoch, values)
