@@ -196,7 +196,7 @@ def test_panels_do_not_overlap() -> None:
         assert at["x"] + at["w"] <= 24, panel["title"]
         taken |= cells
     titles = [panel["title"] for panel in DASHBOARD["panels"] if panel["type"] == "row"]
-    assert titles == ["PnL", "Data", "Bus and services", "Model", "Execution"]
+    assert titles == ["PnL", "Data", "Bus and services", "Model", "Execution", "Resting orders"]
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
