@@ -54,8 +54,8 @@ def save(training: Training, folder: Path) -> Manifest:
     """Write the model into `folder`, in place of the one there. Returns its manifest.
 
     Trees are written as a challenger, which no service takes for a model (see `research.forecast`) until it
-    is registered, and then as a shadow. The joblib file carries its hash in its name and the manifest is renamed into place last, so that a reader
-    finds the old model or the new one, never a mixture.
+    is registered, and then as a shadow. The joblib file carries its hash in its name and the manifest is
+    renamed into place last, so that a reader finds the old model or the new one, never a mixture.
     """
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"{folder}: not a folder")
