@@ -13,9 +13,11 @@ from rich.progress import Progress
 from bench.book import measure as measure_book
 from bench.record import measure as measure_record
 from bench.tick_to_order import Plan, measure
+from bench.train import measure as measure_train
 from lobflow.console import console as console_for
 from lobflow.console import print_json
 from lobflow.processes import stoppable
+from lobflow.training_options import BackendOption, JobsOption, SchedulerOption
 
 app = typer.Typer(
     help="Benchmarks: each prints a ratio to something run beside it in the same run.", no_args_is_help=True
@@ -127,6 +129,50 @@ def book(
         f"({figures['microseconds_per_frame']} us a frame)\n"
         f"decoded by msgspec alone:  {figures['decode_only_per_second']:>9,}/s\n"
         f"ratio: {figures['ratio']} ({figures['ratio_least']} to {figures['ratio_most']})"
+    )
+    if as_json:
+        print_json(figures)
+
+
+@app.command("train")
+def train(
+    days: Annotated[int, typer.Option(help="How many days of rows of a second.", min=2)] = 30,
+    backend: BackendOption = "loky",
+    jobs: JobsOption = 2,
+    scheduler: SchedulerOption = "",
+    folder: Annotated[
+        Path | None, typer.Option(help="Where rows and predictions go for the time: about 20 MB a day.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
+) -> None:
+    """A walk-forward over days of Parquet: three horizons, five models, a day predicted by those before it.
+
+    The rows are drawn from a law: they have the size of a market and nothing else of one. Beside it the
+    linear models are fitted on the same rows held in memory by plain scikit-learn; `ratio` is its time over
+    ours.
+    """
+    console = console_for(as_json)
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        figures = measure_train(
+            days,
+            folder,
+            backend,
+            jobs,
+            scheduler,
+            lambda what, share: bar.update(task, description=what, completed=share),
+        )
+    console.print(
+        f"{figures['rows']:,} rows of {days} days, {figures['file_mb']} MB: {figures['fits']} fits on "
+        f"{figures['rows_fitted']:,} rows in {figures['seconds']} s with {jobs} jobs on {backend}, "
+        f"{figures['rows_per_s']:,} rows/s, {figures['peak_pss_mb']} MB at most "
+        f"({figures['peak_rss_mb']} MB with shared pages counted for each process)"
+    )
+    mine, plain = figures["by_days"], figures["in_memory"]
+    console.print(
+        f"{', '.join(figures['compared'])} for one horizon: by days {mine['seconds']} s and "
+        f"{mine['peak_pss_mb']} MB, in memory {plain['seconds']} s and {plain['peak_pss_mb']} MB; "
+        f"ratio {figures['ratio']}, weights differ by {figures['largest_difference']:.1e} at most"
     )
     if as_json:
         print_json(figures)
