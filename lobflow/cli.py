@@ -11,6 +11,7 @@ from lobflow.bench import app as bench
 from lobflow.console import run
 from lobflow.data import app as data
 from lobflow.market_stats import market_stats
+from lobflow.online_test import online_test
 from lobflow.replay_command import replay
 from lobflow.soak import soak
 from lobflow.train import train
@@ -28,6 +29,7 @@ app.command()(up)
 app.command()(down)
 app.command()(soak)
 app.command()(replay)
+app.command()(online_test)
 app.command()(train)
 app.command()(market_stats)
 app.command()(verify)
