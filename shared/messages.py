@@ -109,6 +109,66 @@ class FeatureVector(Message, frozen=True):
     values: bytes
 
 
+class DepthFlow(msgspec.Struct, frozen=True, array_like=True):
+    """What became of probes rested at one depth, inside `SideFlow`. `predicted` is the fill rate by the law
+    of volume, `fill_rate` that recalibrated on probes. Edges are ticks by which the mid one horizon after a
+    fill is better than the fill's price; NaN without fills. The last three are variances and the covariance
+    of the means, over all probes, of fill times edge and of fill: the error of any net value follows from
+    them."""
+
+    ticks: int  # behind the best price of its side
+    probes: int
+    fills: int
+    predicted: float
+    fill_rate: float
+    edge_ticks: float
+    edge_error: float
+    lifetime_s: float  # mean, of a probe, filled or not
+    blocks: int  # of one probe's whole life each, that the errors rest on
+    gain_variance: float
+    fill_variance: float
+    covariance: float
+
+
+class SideFlow(msgspec.Struct, frozen=True, array_like=True):
+    """The flow that meets resting orders of one side, inside `Flow`. Laws are alpha and mean of
+    P(q > d) = (1 + (1 + 20^(-d/m)) d/m)^alpha; NaN and an answer that says why where there is none."""
+
+    side: int  # of the resting orders: +1 bids, which sellers meet
+    orders: int
+    order_mean_lots: float
+    order_alpha: float
+    second_share: float  # P(N > 0) of a second, of a lifetime
+    second_mean_lots: float
+    second_alpha: float
+    life_share: float
+    life_mean_lots: float
+    life_alpha: float
+    slope: float  # ticks per lot, one-second windows that moved
+    intercept: float
+    answer: str  # optimum | no interior optimum | unbounded | no impact | the reason why there is no law
+    optimum_lots: float
+    break_even_lots: float
+    replenishment: float  # volume traded through a level over what was displayed, median
+    canceled: float  # share of the queue in front that is canceled within a lifetime
+    depths: tuple[DepthFlow, ...]
+
+
+class Flow(Message, frozen=True):
+    """Trade flow and resting orders of the last minutes, fitted once a minute; under the id of the first
+    entry of the minute that is no `Lob`. `reason` says why there are no sides."""
+
+    recv_ns: int
+    from_ns: int  # nothing older counts: ten minutes ago, or the last gap
+    tick_e9: int
+    lot_e9: int
+    latency_ms: int  # of the probes, as are the next two
+    lifetime_ms: int
+    horizon_ms: int
+    sides: tuple[SideFlow, ...]  # bids, asks
+    reason: str
+
+
 class Prediction(Message, frozen=True):
     """Expected change of the mid price from this `Lob` on, per horizon.
 
@@ -303,5 +363,5 @@ Market: TypeAlias = Lob | AggTrade | MarkPrice | FeedStatus | Heartbeat
 Execution: TypeAlias = OrderUpdate | Fill | Reconciled
 Control: TypeAlias = Halt | ReduceOnly | Flatten | Resume | Promote
 AnyMessage: TypeAlias = (
-    Market | FeatureVector | Prediction | Decision | Execution | Account | Control | Health
+    Market | FeatureVector | Flow | Prediction | Decision | Execution | Account | Control | Health
 )
