@@ -11,6 +11,7 @@ from lobflow.bench import app as bench
 from lobflow.console import run
 from lobflow.data import app as data
 from lobflow.flow import flow
+from lobflow.evaluate import evaluate
 from lobflow.market_stats import market_stats
 from lobflow.online_test import online_test
 from lobflow.replay_command import replay
@@ -32,6 +33,7 @@ app.command()(soak)
 app.command()(replay)
 app.command()(online_test)
 app.command()(train)
+app.command()(evaluate)
 app.command()(market_stats)
 app.command()(flow)
 app.command()(verify)

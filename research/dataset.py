@@ -65,6 +65,7 @@ class Dataset:
     until_ns: int
     entries: int
     sha256: str  # of the market entries of the whole recording, ids and bytes; of a history, its arrays
+    files: tuple[str, ...] = ()  # names of what was read, without their folders
 
     def rows(self, mask: Flags) -> Dataset:
         """The same data with the rows of `mask` only."""
@@ -87,17 +88,23 @@ class Dataset:
         )
 
 
-def load(paths: Sequence[Path], symbol: str | None = None, sample_ms: int = 1000) -> Dataset:
-    """The dataset of one symbol. Raises BadInput where the data hold none, or several and none is named."""
+def load(
+    paths: Sequence[Path], symbol: str | None = None, sample_ms: int = 1000, prefer: Sequence[str] = ()
+) -> Dataset:
+    """The dataset of one symbol. Raises BadInput where the data hold none, or several and none is named; of
+    several the one of `prefer` is taken, if there is one."""
     entries = _read(paths)
     if not entries:
         raise BadInput(f"{', '.join(str(path) for path in paths)}: no market data")
+    preferred = [one for one in prefer if one in entries]
+    if symbol is None and len(preferred) == 1:
+        symbol = preferred[0]
     if symbol is None and len(entries) > 1:
         raise BadInput(f"the data hold {', '.join(sorted(entries))}; name one with --symbol")
     chosen = symbol if symbol is not None else next(iter(entries))
     if chosen not in entries:
         raise BadInput(f"the data hold no {chosen}, only {', '.join(sorted(entries))}")
-    return sample(chosen, entries[chosen], sample_ms)
+    return replace(sample(chosen, entries[chosen], sample_ms), files=tuple(path.name for path in paths))
 
 
 def _read(paths: Sequence[Path]) -> dict[str, list[tuple[str, Message]]]:

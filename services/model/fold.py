@@ -25,7 +25,8 @@ class Fold:
             if weight != 0.0
         )
         self._offset = horizon.offset
-        self._scale = sqrt(horizon.horizon_s) if horizon.is_scaled else None
+        self._root_s = sqrt(horizon.horizon_s)
+        self._power = horizon.sigma_power if horizon.is_scaled else None
 
     def move(self, values: Sequence[float], sigma: float) -> float:
         """Expected change of the mid in quote currency. `sigma` is ignored by models in raw units."""
@@ -38,4 +39,7 @@ class Fold:
                 ],
             ]
         )
-        return total if self._scale is None else sigma * self._scale * total
+        if self._power is None:
+            return total
+        # A square root is correctly rounded everywhere, a power is not.
+        return (sigma if self._power == 1.0 else 1.0 / sqrt(sigma)) * self._root_s * total

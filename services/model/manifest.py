@@ -11,29 +11,32 @@ import sys
 import msgspec
 
 FORMAT = 1
+SIGMA_POWERS = (1.0, -0.5)
 NO_BOUND = sys.float_info.max  # JSON has no infinity; a finite feature never lies beyond it
 
 
-class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The data of one symbol that a model was fitted on; both ends belong to it."""
 
     from_ns: int
     until_ns: int  # no label used in fitting looks beyond this receive time
     rows: int
     sha256: str  # of the market entries, ids and bytes
+    files: tuple[str, ...] = ()  # names of what was read, without their folders
 
 
-class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One horizon's model, folded: move = scale * (offset + sum weight * clip(value, low, high)).
 
-    `scale` is sigma * sqrt(horizon_s) where `is_scaled`, else 1. `low`, `high` and `weights` have one entry
-    per name of the manifest. `kind` is empty and `weights` are too where there is no model for the horizon.
+    `scale` is sigma^sigma_power * sqrt(horizon_s) where `is_scaled`, else 1. `low`, `high` and `weights` have
+    one entry per name of the manifest. `kind` is empty and `weights` are too where there is no model for the
+    horizon.
     """
 
     horizon_s: int
-    kind: str  # linear | lasso | empty
+    kind: str  # as of `lobflow train --model`, or empty
     reason: str  # why this kind
-    alpha: float | None  # LASSO's penalty
+    alpha: float | None  # the penalty, where the kind has one
     low: tuple[float, ...]
     high: tuple[float, ...]
     weights: tuple[float, ...]
@@ -41,9 +44,12 @@ class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is_scaled: bool
     threshold: float | None  # 90 % quantile of |move| in training, USDT
     scores: tuple[dict[str, str | int | float | bool | None], ...]
+    sigma_power: float = 1.0  # one of SIGMA_POWERS
+    prior_weight: float | None = None  # of the prior in a kind that has one
+    majority: float | None = None  # the direction of most training labels, a baseline
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything about one trained model. `version` is the hash of all the rest but `created`."""
 
     format: int
@@ -65,6 +71,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     joblib_sha256: str
     libraries: dict[str, str]
     git_revision: str
+    microprice: tuple[float, ...] = ()  # a baseline learned beside the model, by state: research.microprice
 
 
 def content_version(manifest: Manifest) -> str:
@@ -93,4 +100,6 @@ def defect(manifest: Manifest) -> str:
             return f"horizon {row.horizon_s} s has not {width} weights and bounds"
         if row.is_scaled and manifest.sigma_index is None:
             return f"horizon {row.horizon_s} s is scaled and no scale feature is named"
+        if row.sigma_power not in SIGMA_POWERS:
+            return f"horizon {row.horizon_s} s has {row.sigma_power:g} as its power of sigma"
     return ""

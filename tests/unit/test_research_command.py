@@ -89,7 +89,7 @@ def test_the_table_without_json(archive: Path, tmp_path: Path, features: str) ->
         (("--symbol", "SOLUSDT"), "the data hold no SOLUSDT"),
         (("--symbol", "BTCUSDT", "--to-share", "0.1"), "training needs 30"),
         (("--symbol", "BTCUSDT", "--from-share", "0.9", "--to-share", "0.1"), "is no part of 0 to 1"),
-        (("--symbol", "BTCUSDT", "--model", "forest"), "none of auto, linear, lasso"),
+        (("--symbol", "BTCUSDT", "--model", "forest"), "none of auto, linear, ridge, lasso"),
         (("--symbol", "BTCUSDT", "--features", "all"), "neither flow nor seed"),
     ],
 )
