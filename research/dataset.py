@@ -24,7 +24,7 @@ from services.recorder.layout import label_of
 from services.recorder.reader import files_of, read
 from shared import codec
 from shared.errors import BadInput
-from shared.messages import FeedStatus, Lob, Market, Message
+from shared.messages import AggTrade, FeedStatus, Lob, Market, Message
 from shared.streams import Stream
 from shared.units import MS
 
@@ -66,6 +66,7 @@ class Dataset:
     entries: int
     sha256: str  # of the market entries of the whole recording, ids and bytes; of a history, its arrays
     files: tuple[str, ...] = ()  # names of what was read, without their folders
+    trades: int | None = None  # aggTrades in all of the recording; not known of a part
 
     def rows(self, mask: Flags) -> Dataset:
         """The same data with the rows of `mask` only."""
@@ -85,6 +86,7 @@ class Dataset:
             track=self.track.until(until_ns),
             from_ns=from_ns,
             until_ns=until_ns,
+            trades=self.trades if (from_share, to_share) == (0.0, 1.0) else None,
         )
 
 
@@ -149,6 +151,7 @@ class Origin(NamedTuple):
     breaks_ns: Ints  # (b,) ascending
     entries: int
     sha256: str
+    trades: int | None = None
 
 
 def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int = 1000) -> Dataset:
@@ -175,6 +178,7 @@ def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int =
         breaks_ns=np.array(breaks_ns, dtype=np.int64),
         entries=len(entries),
         sha256=_digest(entries),
+        trades=sum(isinstance(message, AggTrade) for _, message in entries),
     )
     return dataset(symbol, books, origin, sample_ms)
 
@@ -223,6 +227,7 @@ def dataset(symbol: str, books: Books, origin: Origin, sample_ms: int = 1000) ->
         until_ns=origin.until_ns,
         entries=origin.entries,
         sha256=origin.sha256,
+        trades=origin.trades,
     )
 
 

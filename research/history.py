@@ -136,7 +136,8 @@ def history(
         kept=np.concatenate(kept),
         values=np.concatenate(values),
     )
-    origin = Origin(from_ns, end_ns, np.empty(0, np.int64), count + trades, chain.digest.hexdigest())
+    digest = chain.digest.hexdigest()
+    origin = Origin(from_ns, end_ns, np.empty(0, np.int64), count + trades, digest, trades)
     return dataset(symbol, books, origin, sample_ms)
 
 
