@@ -10,11 +10,12 @@ import typer
 from lobflow.bench import app as bench
 from lobflow.console import run
 from lobflow.data import app as data
-from lobflow.flow import flow
 from lobflow.evaluate import evaluate
+from lobflow.flow import flow
 from lobflow.market_stats import market_stats
 from lobflow.online_test import online_test
 from lobflow.replay_command import replay
+from lobflow.report_command import report
 from lobflow.soak import soak
 from lobflow.train import train
 from lobflow.up_command import down, up
@@ -36,6 +37,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(market_stats)
 app.command()(flow)
+app.command()(report)
 app.command()(verify)
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")

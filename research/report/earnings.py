@@ -9,7 +9,7 @@ import numpy as np
 
 from research.labels import Floats, Ints
 from research.report import seeds
-from research.report.picture import FIT, MEASURED, QUIET, SECOND_FIT, Picture, canvas, png
+from research.report.picture import FIT, MEASURED, QUIET, SECOND_FIT, Picture, canvas, elapsed, png
 from research.report.table import Table, Value, columns
 from research.report.verdict import clock
 from shared.units import SECOND
@@ -48,14 +48,15 @@ class Trips:
 
 def over_time(trips: Trips, from_ns: int, name: str = "pnl") -> Picture:
     """Gross, fees and net, summed up."""
-    figure, axes = canvas("minutes since the beginning", "sum, USDT")
-    minutes = np.concatenate([[0.0], (trips.closed_ns - from_ns) / (60.0 * SECOND)])
+    figure, axes = canvas("", "sum, USDT")
+    at, label = elapsed(np.concatenate([[0.0], (trips.closed_ns - from_ns) / SECOND]))
+    axes.set_xlabel(label)
     for values, color, label in (
         (trips.gross, FIT, "gross"),
         (-trips.fees, QUIET, "fees"),
         (trips.net, SECOND_FIT, "net"),
     ):
-        axes.step(minutes, np.concatenate([[0.0], np.cumsum(values)]), where="post", color=color, label=label)
+        axes.step(at, np.concatenate([[0.0], np.cumsum(values)]), where="post", color=color, label=label)
     axes.axhline(0, color=MEASURED, linewidth=0.8)
     axes.legend(frameon=False, fontsize=9, loc="lower left")
     behind = _sums(trips, name)

@@ -222,7 +222,8 @@ def outcomes(forecasts: Sequence[Forecast], name: str = "prediction-outcome") ->
         ]
     if panels and forecasts:
         panels[0].set_ylabel("move of the mid, USDT")
-        panels[0].legend(frameon=False, fontsize=8)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return Picture(
         name,
         "Prediction against outcome",

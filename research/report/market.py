@@ -7,7 +7,8 @@ from math import sqrt
 import numpy as np
 
 from research.dataset import Dataset
-from research.labels import Floats, Ints
+from research.labels import Floats, Ints, labels
+from research.profile import Profile, profile
 from research.report import seeds
 from research.report.page import Section
 from research.report.picture import (
@@ -20,56 +21,62 @@ from research.report.picture import (
     Picture,
     canvas,
     canvases,
+    elapsed,
     png,
 )
-from research.report.profile import Profile
-from research.report.table import Table, columns
+from research.report.table import Table, Value, columns
 from services.features import schema
 from shared.units import SECOND
 
 LADDER_TIERS = 20
+PATH_POINTS = 20_000  # of the mid, drawn and kept
 WIDEST_TICKS = 12  # of the spread, drawn one by one
 
 
-def section(data: Dataset, profile: Profile) -> Section:
-    """Everything about the market itself."""
+def section(data: Dataset) -> Section:
+    """Everything about the market itself. Raises BadInput where there is no row."""
+    found = profile(data)
     return Section(
         "market",
         "The market",
         (
             "Mid is the mean of best bid and ask of the last whole book at or before each full second, by "
             "time of receipt. Changes across a gap are left out.",
-            _figures(profile),
+            _figures(data, found),
             path(data),
-            changes(profile),
-            tiers(profile),
+            changes(data),
+            tiers(found),
             spreads(data),
             ladder(data),
         ),
     )
 
 
-def _figures(profile: Profile) -> Table:
-    names = columns("quantity", "here|,.6g", "unit", "the slides|,.4g")
+def _figures(data: Dataset, found: Profile) -> Table:
     nearest, farthest = seeds.TIER_DISTANCES_USDT
-    rows: list[tuple[str, float | int, str, float | None]] = [
-        ("mid price, mean", profile.mid, "USDT", None),
-        ("standard deviation of 1 s changes", profile.change_sd, "USDT", seeds.CHANGE_1S_USDT),
-        ("the same, of the price", profile.change_sd / profile.mid * 1e4, "bps", None),
-        ("share of seconds without a change", profile.unchanged_share, "of 1", None),
-        ("distance of tier 1 from the mid", float(profile.distances[:, 0].mean()), "USDT", nearest),
-        ("distance of tier 20 from the mid", float(profile.distances[:, -1].mean()), "USDT", farthest),
-        ("spread, mean", profile.spread, "USDT", None),
-        ("share of time at a spread of one tick", profile.one_tick_share, "of 1", None),
-        ("size at the best bid, mean", float(profile.sizes[0, 0]), "coins", None),
-        ("size at the best ask, mean", float(profile.sizes[1, 0]), "coins", None),
-        ("size of 20 bids, mean", float(profile.sizes[0].sum()), "coins", None),
-        ("size of 20 asks, mean", float(profile.sizes[1].sum()), "coins", None),
+    mid = float(data.mid.mean())
+    rows: list[tuple[Value, ...]] = [
+        ("first mid price", found.mid_first, "USDT", None),
+        ("last mid price", found.mid_last, "USDT", None),
+        ("highest mid price of a full second", float(data.mid.max()), "USDT", None),
+        ("lowest mid price of a full second", float(data.mid.min()), "USDT", None),
+        ("standard deviation of 1 s changes", found.change_1s_sd, "USDT", seeds.CHANGE_1S_USDT),
+        ("the same, of the price", found.change_1s_sd / mid * 1e4, "bps", None),
+        ("seconds without a change", 100.0 * found.change_1s_zero_share, "%", None),
+        ("least distance of a tier from the mid", found.tier_distance_least, "USDT", nearest),
+        ("largest distance of a tier from the mid", found.tier_distance_largest, "USDT", farthest),
+        ("spread, mean", found.spread_mean, "USDT", None),
+        ("seconds at a spread of one tick", 100.0 * found.spread_one_tick_share, "%", None),
+        ("size at the best bid, mean", found.bid_depth[0], "coins", None),
+        ("size at the best ask, mean", found.ask_depth[0], "coins", None),
+        ("size of 20 bids, mean", sum(found.bid_depth), "coins", None),
+        ("size of 20 asks, mean", sum(found.ask_depth), "coins", None),
+        ("aggTrades per second", found.trades_per_second, "1/s", None),
     ]
     return Table(
         "profile",
         "Data profile",
-        names,
+        columns("quantity", "here|,.6g", "unit", "the slides|,.4g"),
         rows,
         "The slides' figures are of BTCUSDT perpetual at about 66,000 USDT, June 2024.",
     )
@@ -77,21 +84,31 @@ def _figures(profile: Profile) -> Table:
 
 def path(data: Dataset) -> Picture:
     """The mid over the time of the data; gaps as bands."""
-    figure, axes = canvas("minutes since the beginning", "mid price, USDT")
-    minutes = (data.recv_ns - data.from_ns) / (60.0 * SECOND)
+    figure, axes = canvas("", "mid price, USDT")
+    at, label = elapsed((data.recv_ns - data.from_ns) / SECOND)
+    unit = float((data.recv_ns[-1] - data.from_ns) / at[-1]) if at[-1] > 0 else 1.0
+    axes.set_xlabel(label)
     line = data.mid.copy()
     follows = np.diff(data.breaks_before, prepend=data.breaks_before[:1]) == 0
     apart = np.diff(data.recv_ns, prepend=data.recv_ns[:1]) <= 2 * data.sample_ms * 1_000_000
     line[~(follows & apart)] = np.nan
-    axes.plot(minutes, line, color=MEASURED, linewidth=1.0)
+    step = max(1, len(at) // PATH_POINTS)
+    axes.plot(at[::step], line[::step], color=MEASURED, linewidth=1.0)
     for at_ns in breaks_of(data)[:200].tolist():
-        axes.axvline((at_ns - data.from_ns) / (60.0 * SECOND), color=SECOND_FIT, linewidth=0.8, alpha=0.6)
+        axes.axvline((at_ns - data.from_ns) / unit, color=SECOND_FIT, linewidth=0.8, alpha=0.6)
     axes.ticklabel_format(axis="y", useOffset=False, style="plain")
     table = Table(
         "mid",
-        "Mid by second",
+        "Mid by second" if step == 1 else f"Mid, every {step}th row",
         columns("recv_ns", "mid|,.8g", "spread|.6g"),
-        list(zip(data.recv_ns.tolist(), data.mid.tolist(), data.spread.tolist(), strict=True)),
+        list(
+            zip(
+                data.recv_ns[::step].tolist(),
+                data.mid[::step].tolist(),
+                data.spread[::step].tolist(),
+                strict=True,
+            )
+        ),
     )
     gaps = gaps_of(data)
     note = f"Breaks of the feed are marked: {gaps}." if gaps else "No break of the feed."
@@ -109,21 +126,23 @@ def gaps_of(data: Dataset) -> int:
     return len(breaks_of(data))
 
 
-def changes(profile: Profile) -> Picture:
+def changes(data: Dataset) -> Picture:
     """How far the mid moves in a second, beside a normal law of the same deviation."""
     figure, axes = canvas("change of the mid in 1 s, USDT", "share of seconds per bin")
-    sd = profile.change_sd
-    reach = max(4.0 * sd, float(np.abs(profile.changes).max()) if len(profile.changes) < 50 else 0.0, 1e-9)
-    counts, edges = np.histogram(profile.changes, bins=61, range=(-reach, reach))
-    shares = counts / max(1, len(profile.changes))
+    moves, known = labels(data.track, data.recv_ns, data.breaks_before, SECOND)
+    moves = moves[known]
+    sd = float(moves.std()) if len(moves) else 0.0
+    reach = max(4.0 * sd, float(np.abs(moves).max()) if len(moves) < 50 else 0.0, 1e-9)
+    counts, edges = np.histogram(moves, bins=61, range=(-reach, reach))
+    shares = counts / max(1, len(moves))
     centers, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
     normal = width / (sd * sqrt(2 * np.pi)) * np.exp(-0.5 * (centers / sd) ** 2) if sd > 0 else np.zeros(61)
     axes.bar(centers, shares, width=0.9 * width, color=QUIET, label="measured")
     axes.plot(centers, normal, color=FIT, label=f"normal law of the same deviation, {sd:.3g} USDT")
     axes.set_yscale("log")
-    axes.set_ylim(bottom=max(0.2 / max(1, len(profile.changes)), 1e-7))
+    axes.set_ylim(bottom=max(0.2 / max(1, len(moves)), 1e-7))
     axes.legend(frameon=False, fontsize=9)
-    outside = float((np.abs(profile.changes) > reach).mean()) if len(profile.changes) else 0.0
+    outside = float((np.abs(moves) > reach).mean()) if len(moves) else 0.0
     table = Table(
         "changes-1s",
         "Changes of the mid in 1 s",
@@ -134,38 +153,26 @@ def changes(profile: Profile) -> Picture:
     return Picture("changes-1s", "Changes of the mid in one second", png(figure), note, table)
 
 
-def tiers(profile: Profile) -> Picture:
-    """Distance and size of the 20 tiers of both sides."""
+def tiers(found: Profile) -> Picture:
+    """Distance of the 20 tiers, and size of both sides."""
     figure, (left, right) = canvases(2)
     numbers = np.arange(1, LADDER_TIERS + 1)
-    for axes, values, what in (
-        (left, profile.distances, "mean distance from the mid, USDT"),
-        (right, profile.sizes, "mean size, coins"),
-    ):
-        for side, (color, name) in enumerate(((BID, "bids"), (ASK, "asks"))):
-            axes.plot(numbers, values[side], marker="o", markersize=3.5, color=color, label=name)
+    left.plot(numbers, found.tier_distance, marker="o", markersize=3.5, color=MEASURED)
+    right.plot(numbers, found.bid_depth, marker="o", markersize=3.5, color=BID, label="bids")
+    right.plot(numbers, found.ask_depth, marker="o", markersize=3.5, color=ASK, label="asks")
+    right.legend(frameon=False, fontsize=9)
+    for axes, what in ((left, "mean distance from the mid, USDT"), (right, "mean size, coins")):
         axes.set_xlabel("tier")
         axes.set_ylabel(what)
         axes.set_xticks([1, 5, 10, 15, 20])
         axes.set_ylim(bottom=0)
-        axes.legend(frameon=False, fontsize=9)
     table = Table(
         "tiers",
         "Tiers",
-        columns("tier", "bid distance|.4g", "ask distance|.4g", "bid size|.4g", "ask size|.4g"),
-        [
-            (
-                tier,
-                *(
-                    float(values[side, tier - 1])
-                    for values in (profile.distances, profile.sizes)
-                    for side in (0, 1)
-                ),
-            )
-            for tier in numbers.tolist()
-        ],
+        columns("tier", "distance|.4g", "bid size|.4g", "ask size|.4g"),
+        list(zip(numbers.tolist(), found.tier_distance, found.bid_depth, found.ask_depth, strict=True)),
     )
-    return Picture("tiers", "Depth by tier", png(figure), "", table)
+    return Picture("tiers", "Depth by tier", png(figure), "Distance is the mean of both sides.", table)
 
 
 def spreads(data: Dataset) -> Picture:

@@ -24,8 +24,11 @@ figcaption, .note { color: #555; font-size: .9rem; margin: .3rem 0; max-width: 4
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; margin: .3rem 0; }
 th, td { padding: .18rem .6rem; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 th { border-bottom: 1.5px solid #8a8f98; vertical-align: bottom; } td.text, th.text { text-align: left; }
+td.long { white-space: normal; min-width: 15rem; max-width: 26rem; text-align: left; }
 tbody tr:nth-child(even) { background: #f7f8fa; }
 """
+
+LONG = 40  # characters, from which on a text is broken
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ def _part(part: str | Table | Picture) -> str:
 def _table(table: Table) -> str:
     is_text = [any(isinstance(row[at], str) for row in table.rows) for at in range(len(table.columns))]
     kinds = [' class="text"' if text else "" for text in is_text]
+    cells = [' class="long"' if _is_long(table, at) else kind for at, kind in enumerate(kinds)]
     head = "".join(
         f"<th{kind}>{escape(column.name)}</th>" for kind, column in zip(kinds, table.columns, strict=True)
     )
@@ -105,7 +109,7 @@ def _table(table: Table) -> str:
         "<tr>"
         + "".join(
             f"<td{kind}>{escape(column.shown(value))}</td>"
-            for kind, column, value in zip(kinds, table.columns, row, strict=True)
+            for kind, column, value in zip(cells, table.columns, row, strict=True)
         )
         + "</tr>"
         for row in table.rows[: table.shown]
@@ -118,3 +122,7 @@ def _table(table: Table) -> str:
         f'<h3>{escape(table.title)}</h3><div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>{note}"
     )
+
+
+def _is_long(table: Table, at: int) -> bool:
+    return any(isinstance(row[at], str) and len(str(row[at])) > LONG for row in table.rows[: table.shown])

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from research.labels import Floats
 from research.report.table import Table
 
 # Colors that differ for every eye (Okabe and Ito, 2008); each stands for the same thing on the whole page.
@@ -55,6 +56,15 @@ def canvases(count: int, height: float = HEIGHT) -> tuple[Figure, list[Axes]]:
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=9)
     return figure, all_axes
+
+
+def elapsed(seconds: Floats) -> tuple[Floats, str]:
+    """Times since the beginning in the unit that fits, and the label of their axis."""
+    last = float(seconds[-1]) if len(seconds) else 0.0
+    for size, name in ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if last >= 3.0 * size:
+            return seconds / size, f"{name} since the beginning"
+    return seconds, "seconds since the beginning"
 
 
 def png(figure: Figure) -> bytes:
