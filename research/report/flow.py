@@ -8,7 +8,7 @@ from research.flow.plain import RESTING, Units
 from research.flow.report import FlowReport
 from research.flow.rested import SideRested
 from research.flow.source import AGGREGATED
-from research.report import flow_figures, flow_tables
+from research.report import flow_figures, flow_fits, flow_tables
 from research.report.page import Section
 from research.report.picture import ASK, BID, MEASURED, Picture, canvas, canvases, elapsed, png
 from research.report.table import Table, Value, columns
@@ -33,14 +33,14 @@ def section(found: FlowReport) -> Section:
         flow_tables.shocks(sides),
         flow_tables.changes(sides),
         flow_tables.groups(buys, units),
-        flow_tables.laws(flows, units),
-        flow_tables.fits(flows),
-        flow_tables.durations(flows),
-        flow_tables.counts(flows),
-        flow_tables.optima(flows, units),
+        flow_fits.laws(flows, units),
+        flow_fits.fits(flows),
+        flow_fits.durations(flows),
+        flow_fits.counts(flows),
+        flow_fits.optima(flows, units),
     ]
     if found.rested:
-        parts += [flow_tables.resting(found.rested, units), resting(found.rested, units)]
+        parts += [flow_fits.resting(found.rested, units), resting(found.rested, units)]
     else:
         parts.append(
             "There are no books in these data: no probes, no net value, no resting price. The gross optimum "

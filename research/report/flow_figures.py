@@ -12,11 +12,12 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from research.flow.analysis import SideAnalysis
-from research.flow.plain import SIDES, Units
-from research.flow.shocks import CHANGES_TICKS, SHOCKS_TICKS, Row
+from research.flow.plain import Units
 from research.report import seeds
-from research.report.picture import FIT, MEASURED, QUIET, SECOND_FIT, THIRD_FIT, Picture, canvases, png
-from research.report.table import Table, Value, columns
+from research.report.flow_moves import moves
+from research.report.flow_panels import drawn
+from research.report.picture import FIT, MEASURED, QUIET, SECOND_FIT, THIRD_FIT, Picture
+from research.report.table import Value
 from services.features.flow.law import ARTICLE, PLAIN, Floats, Ints
 from services.features.flow.windows import windows_of
 
@@ -29,15 +30,14 @@ NEEDS = {
     1: "volume in 1 s needs 20 windows with a trade",
     2: "volume in 30 s needs 20 windows with a trade",
     3: "volume in 2 s needs 20 windows with a trade",
-    4: f"no order moved the price by 1 to {SHOCKS_TICKS - 1} ticks",
-    5: f"no window of 2 s moved the price by up to {CHANGES_TICKS} ticks",
-    6: f"no window of 2 s moved the price by 1 to {CHANGES_TICKS - 1} ticks",
+    4: "no order moved the price",
+    5: "no window of 2 s moved the price",
+    6: "no window of 2 s moved the price the taker's way",
     7: "a window of 1 s counts where the price changed in it",
     8: "the gain needs the law of volume in 1 s and three groups with a change",
 }
 
 Curves = dict[str, tuple[str, Callable[[Floats], Floats]]]  # label -> color, survival at sizes in lots
-Draw = Callable[[Axes, SideAnalysis], list[tuple[Value, ...]]]
 
 
 def figures(sides: Sequence[SideAnalysis], units: Units, aggregation: str) -> list[Picture | str]:
@@ -46,25 +46,7 @@ def figures(sides: Sequence[SideAnalysis], units: Units, aggregation: str) -> li
         _volumes(sides, units, 1.0, "flow-1s", "Figure 1: volume in 1 s"),
         _volumes(sides, units, 30.0, "flow-30s", "Figure 2: volume in 30 s"),
         _scaled(sides, units),
-        _rows(
-            sides,
-            units,
-            lambda side: _grouped(side.orders.shocks_ticks, side.orders.sizes_lots, 1, SHOCKS_TICKS - 1),
-            "flow-shock-size",
-            "Figure 4: size of orders by the shock they caused",
-            "shock of one order, ticks",
-            lambda side: side.shock_lots_a_tick,
-        ),
-        _changes(sides),
-        _rows(
-            sides,
-            units,
-            lambda side: _changed(side, 1, CHANGES_TICKS - 1),
-            "flow-change-volume",
-            "Figure 6: volume of 2 s by the change of the price",
-            "change over 2 s the taker's way, ticks",
-            lambda side: side.change_lots_a_tick,
-        ),
+        *moves(sides, units),
         _impact(sides, units),
         _gain(sides, units),
     ]
@@ -75,38 +57,6 @@ def figures(sides: Sequence[SideAnalysis], units: Units, aggregation: str) -> li
         else Picture(each.name, each.title, each.png, f"{words} {each.note}".strip(), each.behind)
         for number, each in enumerate(made, 1)
     ]
-
-
-def _drawn(
-    sides: Sequence[SideAnalysis],
-    name: str,
-    title: str,
-    x: str,
-    y: str,
-    names: str,
-    draw: Draw,
-    note: str = "",
-) -> Picture | None:
-    """A panel a side; None where neither has anything to show."""
-    figure, panels = canvases(len(sides))
-    rows: list[tuple[Value, ...]] = []
-    for axes, side in zip(panels, sides, strict=True):
-        found = draw(axes, side)
-        rows += [(SIDES[side.side], *row) for row in found]
-        axes.set_title(f"takers {SIDES[side.side]}", fontsize=10)
-        axes.set_xlabel(x)
-        if found:
-            if axes.get_legend_handles_labels()[0]:
-                axes.legend(frameon=False, fontsize=8)
-        else:
-            axes.annotate(
-                "too few in these data", (0.5, 0.5), xycoords="axes fraction", ha="center", color=QUIET
-            )
-    panels[0].set_ylabel(y)
-    if not rows:
-        return None
-    behind = Table(name, title, columns("takers", *names.split(";")), rows)
-    return Picture(name, title, png(figure), note, behind)
 
 
 def _survivals(axes: Axes, volumes: Ints, lot: float, curves: Curves) -> list[tuple[Value, ...]]:
@@ -143,7 +93,7 @@ def _volumes(
         }
         return _survivals(axes, windows_of(side.orders, seconds).volumes_lots, units.lot, curves)
 
-    return _drawn(
+    return drawn(
         sides,
         name,
         title,
@@ -177,7 +127,7 @@ def _scaled(sides: Sequence[SideAnalysis], units: Units) -> Picture | None:
         }
         return _survivals(axes, windows_of(side.orders, 2.0).volumes_lots, units.lot, curves)
 
-    return _drawn(
+    return drawn(
         sides,
         "flow-2s",
         "Figure 3: volume in 2 s from the law of single orders",
@@ -186,74 +136,6 @@ def _scaled(sides: Sequence[SideAnalysis], units: Units) -> Picture | None:
         "volume|.6g;seen|.4f;derived|.4f;fitted|.4f",
         draw,
         f"The article fits D = {seeds.D_2S_MS:,.0f} ms; derived is D = T / P(N > 0).",
-    )
-
-
-def _grouped(ticks: Ints, lots: Ints, least: int, most: int) -> list[Row]:
-    """How often each distance was seen, and the mean size that went with it; however rare, as in the figures
-    of the article."""
-    found, places, times = np.unique(ticks, return_inverse=True, return_counts=True)
-    sums = np.bincount(places, lots, len(found))
-    return [
-        Row(int(tick), int(count), int(count) / len(ticks), float(total) / int(count))
-        for tick, count, total in zip(found, times, sums, strict=True)
-        if least <= tick <= most
-    ]
-
-
-def _changed(side: SideAnalysis, least: int, most: int) -> list[Row]:
-    windows = windows_of(side.orders, 2.0)
-    moved = windows.changes_ticks != 0
-    return _grouped(windows.changes_ticks[moved], windows.volumes_lots[moved], least, most)
-
-
-def _rows(
-    sides: Sequence[SideAnalysis],
-    units: Units,
-    of: Callable[[SideAnalysis], list[Row]],
-    name: str,
-    title: str,
-    x: str,
-    slope: Callable[[SideAnalysis], float],
-) -> Picture | None:
-    def draw(axes: Axes, side: SideAnalysis) -> list[tuple[Value, ...]]:
-        rows = of(side)
-        if not rows:
-            return []
-        ticks = np.array([row.ticks for row in rows])
-        sizes = np.array([row.mean_lots for row in rows]) * units.lot
-        axes.plot(ticks, sizes, "o-", color=MEASURED, markersize=4, linewidth=1, label="seen")
-        steep = slope(side) * units.lot
-        if np.isfinite(steep):
-            line = sizes.mean() + steep * (ticks - ticks.mean())
-            axes.plot(ticks, line, color=FIT, label=f"{steep:.4g} coins a tick, of those seen often")
-        axes.set_ylim(bottom=0)
-        axes.locator_params(axis="x", integer=True)
-        return [(row.ticks, row.times, float(size)) for row, size in zip(rows, sizes, strict=True)]
-
-    return _drawn(sides, name, title, x, "mean size, coins", "ticks;count|,;mean size|.6g", draw)
-
-
-def _changes(sides: Sequence[SideAnalysis]) -> Picture | None:
-    def draw(axes: Axes, side: SideAnalysis) -> list[tuple[Value, ...]]:
-        rows = _changed(side, -CHANGES_TICKS, CHANGES_TICKS)
-        if not rows:
-            return []
-        colors = [FIT if row.ticks > 0 else SECOND_FIT for row in rows]
-        axes.bar([row.ticks for row in rows], [row.times for row in rows], color=colors)
-        axes.locator_params(axis="x", integer=True)
-        return [(row.ticks, row.times, row.share) for row in rows]
-
-    return _drawn(
-        sides,
-        "flow-changes",
-        "Figure 5: changes of the price over 2 s",
-        "change over 2 s the taker's way, ticks",
-        "windows",
-        "ticks;count|,;share|.2%",
-        draw,
-        "Only orders of one side are looked at, so a move against the taker is seen about one tick less "
-        "often than it happened. Changes seen 30 times or fewer are left out, as in the article.",
     )
 
 
@@ -281,7 +163,7 @@ def _impact(sides: Sequence[SideAnalysis], units: Units) -> Picture | None:
             (float(at), int(count), float(mean)) for at, count, mean in zip(x, groups.counts, y, strict=True)
         ]
 
-    return _drawn(
+    return drawn(
         sides,
         "flow-impact",
         "Figure 7: change of the price by volume, 1 s",
@@ -321,7 +203,7 @@ def _gain(sides: Sequence[SideAnalysis], units: Units) -> Picture | None:
             tuple(float(value) for value in row) for row in zip(at * units.lot, move, *gains, strict=True)
         ]
 
-    return _drawn(
+    return drawn(
         sides,
         "flow-gain",
         "Figure 8: expected gain of resting behind a volume Q, gross",
