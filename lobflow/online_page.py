@@ -141,10 +141,10 @@ def _sections(
         )
     parts: list[str | Table | Picture] = [
         *said,
-        promise.table(compared),
-        promise.picture(compared),
+        promise.table(compared, f"{name}-promised-and-seen"),
+        promise.picture(compared, f"{name}-promised-and-seen-plot"),
         hits.table(
-            live.scores, "hit-rates-live", "Hit rates of what was predicted live, beside the baselines"
+            live.scores, f"{name}-hit-rates", "Hit rates of what was predicted live, beside the baselines"
         ),
     ]
     sections = [Section(f"{name}-predicted", f"{live.symbol}: predicted", parts)]

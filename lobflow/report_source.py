@@ -72,11 +72,10 @@ def kind_of(paths: Sequence[Path], said: str | None) -> tuple[str, str]:
 
 def _imported(path: Path) -> str:
     try:
-        reports = json.loads(path.read_bytes())
+        records = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: {error}") from error
-    rows = reports if isinstance(reports, list) else reports.get("imports", [reports])
-    files = [str(file.get("file", "?")) for row in rows for file in row.get("files", [])]
+    files = [str(file["file"]) for record in records for file in record["files"]]
     return (
         f"Imported from {', '.join(Path(name).name for name in files[:8])}{' ...' if len(files) > 8 else ''}."
     )

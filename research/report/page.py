@@ -49,6 +49,16 @@ class Page:
     warning: Sequence[str] = ()
     sections: Sequence[Section] = field(default_factory=tuple)
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for two tables or two pictures of one name: one file would take the other's
+        place."""
+        for kind, names in (
+            ("tables", [table.name for table in self.tables]),
+            ("pictures", [picture.name for picture in self.pictures]),
+        ):
+            if len(set(names)) < len(names):
+                raise ValueError(f"two {kind} of one name among {', '.join(names)}")
+
     @property
     def tables(self) -> list[Table]:
         """Every table, and what lies behind every picture."""
