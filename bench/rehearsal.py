@@ -34,6 +34,7 @@ def rehearsal(
     models: Annotated[str, typer.Option(help="Separated by commas.")] = MODELS,
     trained_on: Annotated[str, typer.Option(help="Names of those that train; else all do.")] = "",
     threshold: Annotated[float, typer.Option(help="|yhat| of the first rows, quote currency.")] = 0.5,
+    period: Annotated[float, typer.Option(help="Seconds between rows.", min=0.1)] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
 ) -> None:
     """Hit rates less those of the best-level imbalance at equal coverage, in points, mean over pairs."""
@@ -48,7 +49,7 @@ def rehearsal(
     if not set(trains) <= set(named):
         raise BadInput(f"{trained_on}: names none of {', '.join(named)}")
     read = track(named.items(), description="reading", console=console, transient=True)
-    data = {name: load(files) for name, files in read}
+    data = {name: load(files, None, round(1000 * period)) for name, files in read}
     rows = rehearse(data, models.split(","), threshold=threshold, trained_on=trains)
     found = summarize(rows)
     for is_later, title in ((False, "all rows"), (True, "rows that share no time with the training rows")):

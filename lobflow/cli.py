@@ -14,6 +14,8 @@ from lobflow.evaluate import evaluate
 from lobflow.flow import flow
 from lobflow.market_stats import market_stats
 from lobflow.online_test import online_test
+from lobflow.model_command import app as model
+from lobflow.parity import parity
 from lobflow.replay_command import replay
 from lobflow.report_command import report
 from lobflow.soak import soak
@@ -39,8 +41,10 @@ app.command()(market_stats)
 app.command()(flow)
 app.command()(report)
 app.command()(verify)
+app.command()(parity)
 app.add_typer(bench, name="bench")
 app.add_typer(data, name="data")
+app.add_typer(model, name="model")
 
 
 def _version(value: bool) -> None:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from research.breaks import Breaks
 from research.labels import Flags, Floats, Ints, Track
 from research.market import market_entries
 from research.microprice import Quotes
@@ -24,7 +25,7 @@ from services.recorder.layout import label_of
 from services.recorder.reader import files_of, read
 from shared import codec
 from shared.errors import BadInput
-from shared.messages import AggTrade, FeedStatus, Lob, Market, Message
+from shared.messages import AggTrade, Lob, Market, Message
 from shared.streams import Stream
 from shared.units import MS
 
@@ -122,6 +123,9 @@ def _read(paths: Sequence[Path]) -> dict[str, list[tuple[str, Message]]]:
             entries.setdefault(symbol, []).append((entry_id, message))
         return entries
     for folder in folders:
+        runs = sorted(one.parent.name for one in folder.glob("*/stream=market"))
+        if runs and not (folder / "stream=market").exists():
+            raise BadInput(f"{folder} holds runs; give one of them: {', '.join(runs)}")
         for place in sorted((folder / "stream=market").glob("symbol=*")):
             symbol = place.name.removeprefix("symbol=")
             rows = read(files_of(folder, label_of(Stream.MARKET, symbol)))
@@ -155,8 +159,12 @@ class Origin(NamedTuple):
 
 
 def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int = 1000) -> Dataset:
-    """Rows from one symbol's market entries, in stream order. Raises BadInput where no book is among them."""
-    computed = batch.compute(entries)
+    """Rows from one symbol's market entries, in stream order. Raises BadInput where no book is among them,
+    where time goes back, and for entries that no collector writes."""
+    try:
+        computed = batch.compute(entries)
+    except ValueError as error:
+        raise BadInput(f"{symbol}: {error}") from error
     before, breaks_ns = _breaks(entries)
     if len(before) != len(computed.recv_ns):
         raise BadInput(f"{symbol}: {len(computed.recv_ns)} vectors of {len(before)} books")
@@ -245,16 +253,10 @@ def _breaks(entries: Iterable[tuple[str, Message]]) -> tuple[list[int], list[int
     """How many breaks precede each book, and the times of the breaks."""
     before: list[int] = []
     breaks_ns: list[int] = []
-    epoch = seq = None
+    breaks = Breaks()
     for _, message in entries:
-        if not isinstance(message, Market):
-            raise BadInput(f"{type(message).__name__} among market entries")
-        is_broken = isinstance(message, FeedStatus) and message.state != "live"
-        if epoch is not None and seq is not None:
-            is_broken |= message.epoch != epoch or message.seq != seq + 1
-        epoch, seq = message.epoch, message.seq
-        if is_broken:
-            breaks_ns.append(message.recv_ns)
+        if breaks.follow(message):
+            breaks_ns.append(_ns(message))
         if isinstance(message, Lob):
             before.append(len(breaks_ns))
     return before, breaks_ns

@@ -20,6 +20,7 @@ from research.estimators import SIGMA_POWER, TREES
 from research.forecast import CHALLENGER, load
 from research.labels import Floats
 from research.microprice import adjustment
+from research.reference import references
 from research.train import HorizonFit, Training
 from services.features import schema
 from services.model import artifact
@@ -103,6 +104,7 @@ def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manife
         joblib_sha256=joblib_sha256,
         libraries={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         git_revision=git_revision(),
+        reference=references(training),
         microprice=tuple(adjustment(data.quotes).tolist()),
     )
     return msgspec.structs.replace(manifest, version=content_version(manifest))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from research import penalty, prior, shrinkage
-from research.dataset import Dataset
 from research.estimators import (
     PRIORS,
     SIGMA_POWER,
@@ -26,6 +25,9 @@ from research.table import LATENCY_NS
 from services.features import schema
 from shared.errors import BadInput
 from shared.units import SECOND
+
+if TYPE_CHECKING:  # importing it loads the compiled features, and workers are to stay small
+    from research.dataset import Dataset
 
 SIGMA = "sigma_30s"
 PENALTY_FOLDS = 5
@@ -79,9 +81,11 @@ def choose_features(feature_set: str, data: Dataset) -> Features:
     everything = _described(feature_set, short, sigma, ())
     rows = data.rows(everything.usable(data))
     if len(rows.recv_ns) < MIN_ROWS:
+        gaps = len(data.track.breaks_ns)
+        why = f", and there are {gaps} gaps in the data" if gaps > 1 else ""
         raise BadInput(
             f"{data.symbol}: {len(rows.recv_ns)} rows with whole windows of "
-            f"{everything.longest_window_ns / SECOND:g} s; training needs {MIN_ROWS}"
+            f"{everything.longest_window_ns / SECOND:g} s; training needs {MIN_ROWS}{why}"
         )
     varies = np.ptp(rows.values[:, list(everything.indices)], axis=0) > 0.0
     if not varies.any():

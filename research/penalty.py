@@ -46,7 +46,7 @@ def choose(
         steps = Pipeline(preparation(is_scaled)).fit(X[training])
         center = 0.0 if is_scaled else float(target[training].mean())
         prepared, centered = steps.transform(X[training]), target[training] - center
-        weights = _sparse(prepared, centered, grid, kind) if is_sparse else _ridges(prepared, centered, grid)
+        weights = sparse(prepared, centered, grid, kind) if is_sparse else ridges(prepared, centered, grid)
         residuals = target[test][:, None] - center - steps.transform(X[test]) @ weights
         errors += np.square(residuals).sum(axis=0)
     best = int(np.argmin(errors)) if folds else 0
@@ -55,7 +55,7 @@ def choose(
     return float(grid[best]) if best > 0 else None
 
 
-def _sparse(X: Floats, y: Floats, grid: Floats, kind: str) -> Floats:
+def sparse(X: Floats, y: Floats, grid: Floats, kind: str) -> Floats:
     """Weights (k, g) along the grid."""
     _, weights, _ = enet_path(
         X,
@@ -69,7 +69,7 @@ def _sparse(X: Floats, y: Floats, grid: Floats, kind: str) -> Floats:
     return found
 
 
-def _ridges(X: Floats, y: Floats, grid: Floats) -> Floats:
+def ridges(X: Floats, y: Floats, grid: Floats) -> Floats:
     """The same of ridge regression."""
     rows = np.ones(len(y))
     return np.stack([ridge(X, y, rows, float(penalty)) for penalty in grid], axis=1)

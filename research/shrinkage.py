@@ -8,7 +8,7 @@ may.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -101,6 +101,11 @@ def choose(
             mixed = weight * prior[tested] + (1.0 - weight) * fits[row, tested]
             loss = weights[tested] * np.square(target[tested] - mixed)
             losses[Chosen(weight, PENALTIES[row])] = np.add.reduceat(loss, starts)
+    return nearest_prior(losses)
+
+
+def nearest_prior(losses: Mapping[Chosen, Floats]) -> Chosen:
+    """The mixture nearest the prior whose losses, (b,) by block, are within a standard error of the least."""
     least = min(losses, key=lambda one: losses[one].sum())
     for weight in WEIGHTS:
         mine = min((one for one in losses if one.weight == weight), key=lambda one: losses[one].sum())

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from research.dataset import Dataset
 from research.labels import Flags, Floats, labels
 from research.microprice import adjustment, states
 from research.pairs import Pair, pair
 from research.scores import Outcomes, Score, at_coverage, at_threshold, score
 from shared.units import SECOND
+
+if TYPE_CHECKING:  # importing it loads the compiled features, and workers are to stay small
+    from research.dataset import Dataset
 
 COVERAGES = (1.0, 0.5, 0.2)
 LATENCY_NS = 100_000_000  # between a book and the fill that it causes, for the edge

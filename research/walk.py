@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from research.dataset import Dataset
 from research.fit import MIN_ROWS, Features, Fitted, fit
 from research.labels import Flags, Floats
 from research.scores import Outcomes
 from research.splits import Split
 from research.table import Table, baselines, majority, microprice, table
+
+if TYPE_CHECKING:  # importing it loads the compiled features, and workers are to stay small
+    from research.dataset import Dataset
 
 AUTO = "auto"  # prior and fit mixed; in raw units LASSO where it keeps a feature, else linear regression
 

@@ -65,7 +65,7 @@ def rested_of(
     rates: dict[str, list[float]] = {}
     for name, cancels in CANCELS.items():
         probes = probe(entries, ticks, setup._replace(cancels=cancels))
-        records = split(p.between(probes, 0, entries.until_ns), side)
+        records = split(p.between(probes, 0, entries.until_ns - setup.whole_ns), side)
         needs = fills.needs_of(records, own_lots)
         depths = depths_of(records, ticks, setup, needs, of_life, life.filled_share)
         rates[name] = [depth.fills / depth.probes if depth.probes else float("nan") for depth in depths]

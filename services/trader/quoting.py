@@ -70,7 +70,7 @@ def value_of(depth: DepthFlow, now: Standing, costs: Costs, exit_rate: float = 0
     """The value of one depth. `exit_rate` is how often a maker's exit is filled in time."""
     price = now.price_ticks(depth.ticks)
     mid = (now.bid_ticks + now.ask_ticks) / 2.0
-    cost = costs.maker_fee * price + costs.aversion * now.growth
+    cost = (costs.maker_fee + costs.aversion * now.growth) * price
     if now.growth > 0:
         taker = costs.taker_fee * mid + (now.ask_ticks - now.bid_ticks) / 2.0 + costs.slippage_ticks
         maker = costs.maker_fee * price + (1.0 - exit_rate) * taker

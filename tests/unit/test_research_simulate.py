@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from math import isnan, nan
 
 import numpy as np
@@ -116,7 +117,7 @@ def test_what_one_call_trains_the_other_simulates() -> None:
     # The imbalance moves these data: before costs it earns, after them it does not.
     assert done.gross > 0.0 > done.net
     times = [(one.time_ns, one.exit_ns) for one in done.trades]
-    assert all(later >= before for (_, before), (later, _) in zip(times, times[1:], strict=False))
+    assert all(later >= before for (_, before), (later, _) in pairwise(times))
 
 
 @pytest.mark.parametrize(

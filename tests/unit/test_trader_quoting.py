@@ -50,11 +50,11 @@ def test_a_makers_exit_costs_the_takers_as_often_as_it_is_not_filled() -> None:
 
 
 def test_what_closes_a_position_pays_no_exit() -> None:
-    costs = Costs(maker_fee=0.0002, taker_fee=0.0005, trust=0.0, aversion=3.0)
+    costs = Costs(maker_fee=0.0002, taker_fee=0.0005, trust=0.0, aversion=0.0003)
     closing = value_of(DEPTH, msgspec.structs.replace(NOW, growth=-1.0), costs)
-    assert closing.cost_ticks == pytest.approx(0.0002 * 10_003 - 3.0)
+    assert closing.cost_ticks == pytest.approx((0.0002 - 0.0003) * 10_003)
     opening = value_of(DEPTH, NOW, costs)
-    assert opening.cost_ticks == pytest.approx(0.0002 * 10_003 + 0.0005 * 10_000.5 + 0.5 + 3.0)
+    assert opening.cost_ticks == pytest.approx(0.0005 * 10_003 + 0.0005 * 10_000.5 + 0.5)
 
 
 @pytest.mark.parametrize(("side", "gains"), [(1, True), (-1, False)])

@@ -18,7 +18,8 @@ UNBOUNDED = "unbounded"
 NO_INTERIOR = "no interior optimum"
 NO_IMPACT = "no impact"
 FARTHEST = 1e9  # means beyond the least volume: the end of the search
-POINTS = 20_001
+POINTS = 1_001
+ROUNDS = 4  # of the search, each between the neighbors of the best before
 
 
 class Optimum(NamedTuple):
@@ -67,7 +68,7 @@ def _search(law: SizeLaw, slope: float, intercept: float, least: float) -> float
     """Where the maximum of the article's law is: a grid even in ln(1 + x), then another about its best."""
     left, right = 0.0, math.log1p(FARTHEST)
     quantity = least
-    for _ in range(2):
+    for _ in range(ROUNDS):
         grid = np.linspace(left, right, POINTS)
         quantities = least + law.mean * np.expm1(grid)
         gains = law.survival(quantities) * (slope * quantities + intercept)

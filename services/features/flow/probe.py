@@ -36,8 +36,8 @@ TICKS = (0, 1, 2, 5, 10, 20)  # depths behind the best price of its side
 RISK_AVERSE, LOGARITHMIC, LINEAR = 0, 1, 2  # where in the queue cancels happen
 
 # Places in `Marks`.
-HEAD, TAIL, NEXT_SECOND, HAS_BOOK, BOOK_EXCHANGE = 0, 1, 2, 3, 4
-MARKS = 5
+HEAD, TAIL, NEXT_SECOND, HAS_BOOK, BOOK_EXCHANGE, BOOK_AT = 0, 1, 2, 3, 4, 5
+MARKS = 6
 
 
 class Setup(NamedTuple):
@@ -61,7 +61,7 @@ class Setup(NamedTuple):
 
 class Probes(NamedTuple):
     """The state of one symbol. records: (capacity, 16), a ring whose capacity is a power of two; depths: (2,
-    d) ticks of bids, then of asks, negative for none; marks: (5,); row: (80,), the last book."""
+    d) ticks of bids, then of asks, negative for none; marks: (6,); row: (80,), the last book."""
 
     records: Ints
     depths: Ints

@@ -24,6 +24,7 @@ from services.features.flow.probe import (  # fmt: skip
     AHEAD,
     ARRIVED_AT,
     BETTER,
+    BOOK_AT,
     BOOK_EXCHANGE,
     CANCELED,
     CREDIT,
@@ -59,6 +60,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 TIERS = 20
 ASKS = 2 * TIERS  # where the asks of a row begin
 SECOND = 1_000_000_000
+QUIET = 10 * SECOND  # as `continuity.QUIET_NS`
 UNKNOWN = -1  # the size of a level beyond the tiers we see
 LATENCY, LIFETIME, HORIZON, CANCELS = 0, 1, 2, 3  # places in the packed setup
 TRADE, LOB, FIRST_LOB, OTHER, GAP = 0, 1, 2, 3, 4  # kinds of event of `run`
@@ -125,7 +127,9 @@ def pass_time(probes: Probes, setup: Ints, now_ns: int) -> None:
     mask = len(records) - 1
     if marks[HAS_BOOK] == 0:
         return
-    while marks[NEXT_SECOND] * SECOND < now_ns:
+    # A book that was silent so long is broken off at the next one: no probe is placed by it any more.
+    until_ns = min(now_ns, marks[BOOK_AT] + QUIET)
+    while marks[NEXT_SECOND] * SECOND < until_ns:
         for place in range(2):
             side = 1 if place == 0 else -1
             best = -side * (row[0] if side > 0 else row[ASKS])
@@ -200,7 +204,7 @@ def on_lob(probes: Probes, setup: Ints, now_ns: int, exchange_ns: int, row: Ints
     if marks[HAS_BOOK] == 0:
         marks[HAS_BOOK] = 1
         marks[NEXT_SECOND] = (now_ns + SECOND - 1) // SECOND
-    marks[BOOK_EXCHANGE] = exchange_ns
+    marks[BOOK_EXCHANGE], marks[BOOK_AT] = exchange_ns, now_ns
     probes.row[:] = row
 
 
