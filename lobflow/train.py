@@ -16,11 +16,15 @@ from rich.table import Table
 
 from lobflow.console import console as console_for
 from lobflow.console import print_json
+from lobflow.score_rows import score_rows
 from research.dataset import load
+from research.estimators import KINDS
 from research.evaluate import evaluate
 from research.export import save
+from research.forecast import load as load_model
 from research.scores import Score
-from research.train import AUTO, train_horizons
+from research.train import train_horizons
+from research.walk import AUTO
 from services.model.manifest import Manifest
 
 REMARK = (
@@ -43,14 +47,18 @@ def train(
     from_share: Annotated[float, typer.Option(help="Fit from this part of the recording's time on.")] = 0.0,
     to_share: Annotated[float, typer.Option(help="Fit up to here; the rest is held out and scored.")] = 1.0,
     model: Annotated[
-        str, typer.Option(help="auto (LASSO where it keeps a feature, else linear), linear or lasso.")
+        str, typer.Option(help=f"{AUTO} (a prior mixed with a fit), or one of {', '.join(KINDS)}.")
     ] = AUTO,
     features: Annotated[str, typer.Option(help="flow (scale-free) or seed (raw units).")] = "flow",
     period: Annotated[float, typer.Option(help="Seconds between rows.", min=0.1)] = 1.0,
     threshold: Annotated[float, typer.Option(help="|yhat| of the first rows, USDT.", min=0.0)] = 0.5,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
 ) -> None:
-    """Fit linear regression and LASSO for the mid price in 5, 10 and 15 s, and write the model to serve."""
+    """Fit models for the mid price in 5, 10 and 15 s, and write the one to serve.
+
+    What is printed are scores of models walking forward inside the data; `lobflow evaluate` judges the model
+    on data that it never saw. Trees (boosting) are written as a challenger: evaluated, never served.
+    """
     started = time.monotonic()
     console = console_for(as_json)
     paths = [*data, *(more or ())]
@@ -74,11 +82,19 @@ def train(
         progress.update(task, description="writing")
         manifest = save(training, output)
         is_whole = from_share == 0.0 and to_share == 1.0
-        held_out = [] if is_whole else evaluate(manifest, whole, threshold)
+        judged = None if is_whole else evaluate(load_model(output), whole, threshold)
+    held_out = [] if judged is None else judged.scores
     walked = [score for row in training.horizons for score in row.scores]
     show(console, manifest, walked, held_out, output)
     if as_json:
-        print_json(summary(manifest, walked, held_out, output, time.monotonic() - started))
+        pairs = [pair for row in training.horizons for pair in row.pairs]
+        rows = score_rows(part.symbol, walked, pairs, threshold)
+        rows = [{**row, "part": "walk_forward"} for row in rows]
+        if judged is not None:
+            late = score_rows(part.symbol, held_out, judged.pairs, threshold, nulls=judged.nulls)
+            rows += [{**row, "part": "held_out"} for row in late]
+        told = summary(manifest, walked, held_out, output, time.monotonic() - started)
+        print_json({**told, "rows": rows})
 
 
 def show(
@@ -152,7 +168,7 @@ def summary(
         "folder": str(output),
         "symbol": symbol,
         "features": manifest.feature_set,
-        "rows": manifest.data[symbol].rows,
+        "trained_rows": manifest.data[symbol].rows,
         "from_ns": manifest.data[symbol].from_ns,
         "until_ns": manifest.data[symbol].until_ns,
         "horizons": [

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from research.table import COVERAGES
-from research.train import AUTO, rival_name
+from research.train import rival_name
+from research.walk import AUTO
 from services.model.manifest import Horizon
 
 Row = Mapping[str, str | int | float | bool | None]  # `Score.plain`

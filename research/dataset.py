@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from research.breaks import Breaks
 from research.labels import Flags, Floats, Ints, Track
 from research.market import market_entries
 from research.microprice import Quotes
@@ -24,7 +25,7 @@ from services.recorder.layout import label_of
 from services.recorder.reader import files_of, read
 from shared import codec
 from shared.errors import BadInput
-from shared.messages import FeedStatus, Lob, Market, Message
+from shared.messages import AggTrade, Lob, Market, Message
 from shared.streams import Stream
 from shared.units import MS
 
@@ -65,6 +66,8 @@ class Dataset:
     until_ns: int
     entries: int
     sha256: str  # of the market entries of the whole recording, ids and bytes; of a history, its arrays
+    files: tuple[str, ...] = ()  # names of what was read, without their folders
+    trades: int | None = None  # aggTrades in all of the recording; not known of a part
 
     def rows(self, mask: Flags) -> Dataset:
         """The same data with the rows of `mask` only."""
@@ -84,20 +87,27 @@ class Dataset:
             track=self.track.until(until_ns),
             from_ns=from_ns,
             until_ns=until_ns,
+            trades=self.trades if (from_share, to_share) == (0.0, 1.0) else None,
         )
 
 
-def load(paths: Sequence[Path], symbol: str | None = None, sample_ms: int = 1000) -> Dataset:
-    """The dataset of one symbol. Raises BadInput where the data hold none, or several and none is named."""
+def load(
+    paths: Sequence[Path], symbol: str | None = None, sample_ms: int = 1000, prefer: Sequence[str] = ()
+) -> Dataset:
+    """The dataset of one symbol. Raises BadInput where the data hold none, or several and none is named; of
+    several the one of `prefer` is taken, if there is one."""
     entries = _read(paths)
     if not entries:
         raise BadInput(f"{', '.join(str(path) for path in paths)}: no market data")
+    preferred = [one for one in prefer if one in entries]
+    if symbol is None and len(preferred) == 1:
+        symbol = preferred[0]
     if symbol is None and len(entries) > 1:
         raise BadInput(f"the data hold {', '.join(sorted(entries))}; name one with --symbol")
     chosen = symbol if symbol is not None else next(iter(entries))
     if chosen not in entries:
         raise BadInput(f"the data hold no {chosen}, only {', '.join(sorted(entries))}")
-    return sample(chosen, entries[chosen], sample_ms)
+    return replace(sample(chosen, entries[chosen], sample_ms), files=tuple(path.name for path in paths))
 
 
 def _read(paths: Sequence[Path]) -> dict[str, list[tuple[str, Message]]]:
@@ -113,6 +123,9 @@ def _read(paths: Sequence[Path]) -> dict[str, list[tuple[str, Message]]]:
             entries.setdefault(symbol, []).append((entry_id, message))
         return entries
     for folder in folders:
+        runs = sorted(one.parent.name for one in folder.glob("*/stream=market"))
+        if runs and not (folder / "stream=market").exists():
+            raise BadInput(f"{folder} holds runs; give one of them: {', '.join(runs)}")
         for place in sorted((folder / "stream=market").glob("symbol=*")):
             symbol = place.name.removeprefix("symbol=")
             rows = read(files_of(folder, label_of(Stream.MARKET, symbol)))
@@ -142,11 +155,16 @@ class Origin(NamedTuple):
     breaks_ns: Ints  # (b,) ascending
     entries: int
     sha256: str
+    trades: int | None = None
 
 
 def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int = 1000) -> Dataset:
-    """Rows from one symbol's market entries, in stream order. Raises BadInput where no book is among them."""
-    computed = batch.compute(entries)
+    """Rows from one symbol's market entries, in stream order. Raises BadInput where no book is among them,
+    where time goes back, and for entries that no collector writes."""
+    try:
+        computed = batch.compute(entries)
+    except ValueError as error:
+        raise BadInput(f"{symbol}: {error}") from error
     before, breaks_ns = _breaks(entries)
     if len(before) != len(computed.recv_ns):
         raise BadInput(f"{symbol}: {len(computed.recv_ns)} vectors of {len(before)} books")
@@ -168,6 +186,7 @@ def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int =
         breaks_ns=np.array(breaks_ns, dtype=np.int64),
         entries=len(entries),
         sha256=_digest(entries),
+        trades=sum(isinstance(message, AggTrade) for _, message in entries),
     )
     return dataset(symbol, books, origin, sample_ms)
 
@@ -216,6 +235,7 @@ def dataset(symbol: str, books: Books, origin: Origin, sample_ms: int = 1000) ->
         until_ns=origin.until_ns,
         entries=origin.entries,
         sha256=origin.sha256,
+        trades=origin.trades,
     )
 
 
@@ -233,16 +253,10 @@ def _breaks(entries: Iterable[tuple[str, Message]]) -> tuple[list[int], list[int
     """How many breaks precede each book, and the times of the breaks."""
     before: list[int] = []
     breaks_ns: list[int] = []
-    epoch = seq = None
+    breaks = Breaks()
     for _, message in entries:
-        if not isinstance(message, Market):
-            raise BadInput(f"{type(message).__name__} among market entries")
-        is_broken = isinstance(message, FeedStatus) and message.state != "live"
-        if epoch is not None and seq is not None:
-            is_broken |= message.epoch != epoch or message.seq != seq + 1
-        epoch, seq = message.epoch, message.seq
-        if is_broken:
-            breaks_ns.append(message.recv_ns)
+        if breaks.follow(message):
+            breaks_ns.append(_ns(message))
         if isinstance(message, Lob):
             before.append(len(breaks_ns))
     return before, breaks_ns

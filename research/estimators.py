@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin, clone
-from sklearn.linear_model import Lasso, LinearRegression
+from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from research.boosting import MirroredBoosting
 from research.labels import Floats
+from research.shrinkage import ShrunkRegression
 
-KINDS = ("linear", "lasso")
+SPARSE = {"lasso": 1.0, "elastic-net": 0.5, "lasso-nonnegative": 1.0}  # the share of the penalty on |weight|
+PRIORS = ("prior", "shrunk")  # of set `flow` only
+LINEAR = ("linear", "ridge", *SPARSE, *PRIORS)
+TREES = "boosting"
+KINDS = (*LINEAR, TREES)
 LASSO_ITERATIONS = 20_000
+
+# The expected move goes with this power of sigma. One is the unit of the target. On recordings the imbalance
+# is worth no more where the market is wild, rather less: see docs/science.md.
+SIGMA_POWER = dict.fromkeys(PRIORS, -0.5)
 
 
 class SymmetricClip(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -51,19 +62,24 @@ class RootMeanSquareScaler(TransformerMixin, BaseEstimator):  # type: ignore[mis
 
 
 class VolatilityTarget(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Fits y / (sigma sqrt(h)) and multiplies back, so that one fit serves calm and wild hours.
+    """Fits in units of sigma sqrt(h), so that one fit serves calm and wild hours, and multiplies back.
 
     The last column of X is sigma (quote currency per square root of a second, above zero); `regressor` sees
-    the others only.
+    the others only. With a `power` p other than one the expected move is sigma^p sqrt(h) times what the
+    regressor says; errors still count in units of sigma, which are weights of the rows.
     """
 
-    def __init__(self, regressor: Any, horizon_s: int) -> None:
+    def __init__(self, regressor: Any, horizon_s: int, power: float = 1.0) -> None:
         self.regressor = regressor
         self.horizon_s = horizon_s
+        self.power = power
 
     def fit(self, X: Floats, y: Floats) -> VolatilityTarget:
         """X of shape (n, k + 1), y of shape (n,) in quote currency."""
-        self.regressor_ = clone(self.regressor).fit(X[:, :-1], y / self.scale(X))
+        weights = {}
+        if self.power != 1.0:
+            weights["regress__sample_weight"] = row_weights(X[:, -1], self.power)
+        self.regressor_ = clone(self.regressor).fit(X[:, :-1], y / self.scale(X), **weights)
         self.n_features_in_ = X.shape[1]
         return self
 
@@ -73,9 +89,21 @@ class VolatilityTarget(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return predicted
 
     def scale(self, X: Floats) -> Floats:
-        """sigma * sqrt(h) of each row."""
-        scaled: Floats = X[:, -1] * np.sqrt(float(self.horizon_s))
-        return scaled
+        """sigma^power * sqrt(h) of each row."""
+        return scales(X[:, -1], self.horizon_s, self.power)
+
+
+def scales(sigma: Floats, horizon_s: int, power: float = 1.0) -> Floats:
+    """What a move is divided by to make the target, (n,)."""
+    scaled: Floats = np.sqrt(float(horizon_s)) * np.power(sigma, power)
+    return scaled
+
+
+def row_weights(sigma: Floats, power: float) -> Floats:
+    """Weights (n,) of mean one under which squared errors of the target count in units of sigma."""
+    weights: Floats = np.power(sigma, 2.0 * (power - 1.0))
+    weights /= weights.mean()
+    return weights
 
 
 def preparation(is_scaled: bool) -> list[tuple[str, Any]]:
@@ -85,11 +113,54 @@ def preparation(is_scaled: bool) -> list[tuple[str, Any]]:
     return [("scale", StandardScaler())]
 
 
-def estimator(kind: str, horizon_s: int, is_scaled: bool, alpha: float | None = None) -> Any:
-    """An unfitted model that predicts quote currency: X has shape (n, k), or (n, k + 1) with sigma last."""
-    if kind == "linear":
+@dataclass(frozen=True)
+class Believed:
+    """What a kind of `PRIORS` is made of: see `research.prior` and `research.shrinkage`."""
+
+    directions: tuple[float, ...]
+    independent: float
+    weight: float = 1.0
+
+
+def estimator(
+    kind: str,
+    horizon_s: int,
+    is_scaled: bool,
+    alpha: float | None = None,
+    believed: Believed | None = None,
+) -> Any:
+    """An unfitted model that predicts quote currency: X has shape (n, k), or (n, k + 1) with sigma last.
+
+    `alpha` is the penalty, where the kind has one; `believed` is for `PRIORS`. Raises ValueError where what
+    the kind needs is missing.
+    """
+    steps = preparation(is_scaled)
+    regression: Any
+    if kind == TREES:
+        steps, regression = [], MirroredBoosting()
+    elif kind in PRIORS:
+        if believed is None or not is_scaled:
+            raise ValueError(f"{kind} needs a prior and a scaled target")
+        steps = steps[:1]  # weights are of the raw, bounded features
+        regression = ShrunkRegression(
+            believed.directions, believed.weight, 0.0 if alpha is None else alpha, believed.independent
+        )
+    elif kind == "linear":
         regression = LinearRegression(fit_intercept=not is_scaled)
+    elif alpha is None:
+        raise ValueError(f"{kind} needs a penalty")
+    elif kind == "ridge":
+        regression = Ridge(alpha=alpha, fit_intercept=not is_scaled)
+    elif kind == "elastic-net":
+        regression = ElasticNet(
+            alpha=alpha, l1_ratio=SPARSE[kind], fit_intercept=not is_scaled, max_iter=LASSO_ITERATIONS
+        )
     else:
-        regression = Lasso(alpha=alpha, fit_intercept=not is_scaled, max_iter=LASSO_ITERATIONS)
-    pipeline = Pipeline([*preparation(is_scaled), ("regress", regression)])
-    return VolatilityTarget(pipeline, horizon_s) if is_scaled else pipeline
+        regression = Lasso(
+            alpha=alpha,
+            fit_intercept=not is_scaled,
+            max_iter=LASSO_ITERATIONS,
+            positive=kind == "lasso-nonnegative",
+        )
+    pipeline = Pipeline([*steps, ("regress", regression)])
+    return VolatilityTarget(pipeline, horizon_s, SIGMA_POWER.get(kind, 1.0)) if is_scaled else pipeline

@@ -1,49 +1,166 @@
-"""A served model on data it was not fitted on, through the very code that serves it."""
+"""A model judged on data that it was not fitted on, beside the baselines, through the code that serves it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from research.dataset import Dataset
-from research.scores import Score
-from research.table import LATENCY_NS, baselines, majority, microprice, outcomes, table
+from research.fit import MIN_ROWS
+from research.forecast import Loaded, used, whole
+from research.labels import Flags, Floats
+from research.microprice import states
+from research.pairs import Pair
+from research.permutation import Null, permuted
+from research.scores import Outcomes, Score
+from research.table import (
+    COVERAGES,
+    LATENCY_NS,
+    Table,
+    baselines,
+    outcomes,
+    select,
+    selections,
+    table,
+)
 from services.model.manifest import Manifest
-from services.model.predictor import Predictor
 from shared.errors import BadInput
 from shared.units import SECOND
 
+TAPE = "trades_"  # features that are zero where a recording holds no trades
 
-def evaluate(manifest: Manifest, data: Dataset, threshold: float = 0.5) -> list[Score]:
-    """The hit-rate table of `manifest` over the rows of `data` that its fitting did not see.
+
+@dataclass(frozen=True)
+class Judged:
+    """The table of one evaluation. `nulls` by horizon and selection, of the model."""
+
+    scores: list[Score]
+    pairs: list[Pair]
+    nulls: dict[tuple[int, str], Null]
+    warnings: list[str]
+
+
+def evaluate(
+    model: Loaded, data: Dataset, threshold: float = 0.5, coverages: Sequence[float] = COVERAGES
+) -> Judged:
+    """The hit-rate table of `model` over the rows of `data` that its fitting did not see.
 
     Rows before the training range end a horizon and the longest window earlier; rows after it begin at once,
-    since no training label looked beyond the range. Raises BadInput for a model of another symbol or schema.
+    since no training label looked beyond the range. Raises BadInput for a model of another symbol or schema,
+    where its features are whole on too few rows, do not vary, or where only rows that it was fitted on
+    remain.
     """
-    fitted = manifest.data.get(data.symbol)
-    if fitted is None:
+    manifest = model.manifest
+    if data.symbol not in manifest.data:
         raise BadInput(f"the model is of {', '.join(manifest.symbols)}, the data of {data.symbol}")
     if manifest.schema != data.schema:
         raise BadInput(f"the model is of feature schema {manifest.schema}, the data of {data.schema}")
-    predictor = Predictor(manifest)
-    used = [*manifest.indices, *(() if manifest.sigma_index is None else (manifest.sigma_index,))]
-    whole = (data.clean_ns >= manifest.longest_window_ns) & np.isfinite(data.values[:, used]).all(axis=1)
-    if manifest.sigma_index is not None:
-        whole &= data.values[:, manifest.sigma_index] > 0.0
-    usable = data.rows(whole)
-    moves = np.array([predictor.moves(row.tolist()) for row in usable.values])
-    scores: list[Score] = []
-    for column, row in enumerate(manifest.horizons):
-        after, known = outcomes(usable, row.horizon_s)
-        times = after.recv_ns
-        reach_ns = row.horizon_s * SECOND + LATENCY_NS + manifest.longest_window_ns
-        unseen = (times > fitted.until_ns) | (times + reach_ns < fitted.from_ns)
-        seen = (times >= fitted.from_ns) & (times + row.horizon_s * SECOND <= fitted.until_ns)
-        if not unseen.any() or not row.kind:
+    usable, warnings = _usable(manifest, data)
+    judged = Judged([], [], {}, warnings)
+    seen = 0
+    for row in manifest.horizons:
+        if not row.kind:
+            warnings.append(f"{row.horizon_s} s: the model has none ({row.reason})")
             continue
+        after, known = outcomes(usable, row.horizon_s)
+        unseen = unseen_rows(manifest, data.symbol, after)
+        seen = max(seen, int((~unseen).sum()))
+        if len(unseen) and not unseen.any():
+            raise BadInput(
+                f"all {len(unseen)} rows lie in the time that model {manifest.version} was fitted on: "
+                "nothing is left to judge it by"
+            )
+        if unseen.sum() < MIN_ROWS:
+            raise BadInput(
+                f"{data.symbol}: {unseen.sum()} rows with a label for {row.horizon_s} s; "
+                f"judging needs {MIN_ROWS}"
+            )
         rows = usable.rows(known).rows(unseen)
-        most = np.full(len(rows.recv_ns), majority(after.moves[seen]))
-        served = {row.kind: moves[known][unseen, column]}
-        micro = microprice(rows, fitted.from_ns, fitted.until_ns)
-        signals = {**baselines(rows), "microprice": micro, "majority": most}
-        scores += table(after.rows(unseen), served, signals, threshold)
-    return scores
+        moves = model.moves(rows, row.horizon_s)
+        signals = signals_of(manifest, row.horizon_s, rows)
+        reach_ns = row.horizon_s * SECOND + LATENCY_NS + manifest.longest_window_ns
+        found, nulls = judge(row.kind, moves, signals, after.rows(unseen), threshold, coverages, reach_ns)
+        judged.scores.extend(found.scores)
+        judged.pairs.extend(found.pairs)
+        judged.nulls.update(nulls)
+    if seen:
+        warnings.insert(0, f"{seen} rows lie in or beside the time the model was fitted on and are left out")
+    return judged
+
+
+def judge(
+    name: str,
+    moves: Floats,
+    signals: dict[str, Floats],
+    after: Outcomes,
+    threshold: float,
+    coverages: Sequence[float],
+    reach_ns: int,
+) -> tuple[Table, dict[tuple[int, str], Null]]:
+    """The table of one model's `moves` for one horizon, and its nulls by horizon and selection. `reach_ns` is
+    how far a row's features and label reach together."""
+    found = table(after, {name: moves}, signals, threshold, coverages, paired=[name])
+    nulls = {
+        (after.horizon_s, one.name): permuted(moves, select(one, moves), after.moves, after.recv_ns, reach_ns)
+        for one in selections(threshold, coverages)
+    }
+    return found, nulls
+
+
+def unseen_rows(manifest: Manifest, symbol: str, after: Outcomes) -> Flags:
+    """The labelled rows, (n,), that share nothing with those that the model was fitted on."""
+    fitted = manifest.data[symbol]
+    reach_ns = after.horizon_s * SECOND + LATENCY_NS + manifest.longest_window_ns
+    unseen: Flags = (after.recv_ns > fitted.until_ns) | (after.recv_ns + reach_ns < fitted.from_ns)
+    return unseen
+
+
+def signals_of(manifest: Manifest, horizon_s: int, rows: Dataset) -> dict[str, Floats]:
+    """The baselines of each row, (n,); what they learned, they learned where the model was fitted."""
+    signals = baselines(rows)
+    if manifest.microprice:
+        signals["microprice"] = np.array(manifest.microprice)[states(rows.imbalance_1, rows.spread_ticks)]
+    most = next(row.majority for row in manifest.horizons if row.horizon_s == horizon_s)
+    if most is not None:
+        signals["majority"] = np.full(len(rows.recv_ns), most)
+    return signals
+
+
+def _usable(manifest: Manifest, data: Dataset) -> tuple[Dataset, list[str]]:
+    """The rows on which the model predicts, and what is to be said about the data. Raises BadInput."""
+    mask = whole(manifest, data)
+    window_s = manifest.longest_window_ns / SECOND
+    if mask.sum() < MIN_ROWS:
+        gaps = len(data.track.breaks_ns)
+        why = f"there are {gaps} gaps in {len(data.recv_ns)} rows"
+        why = why if gaps > 1 else f"the data have {len(data.recv_ns)} rows"
+        raise BadInput(
+            f"{data.symbol}: on {mask.sum()} rows all windows of {window_s:g} s are whole; judging needs "
+            f"{MIN_ROWS}, and {why}"
+        )
+    usable = data.rows(mask)
+    weighed = {
+        name
+        for row in manifest.horizons
+        for name, weight in zip(manifest.names, row.weights or (1.0,) * len(manifest.names), strict=True)
+        if row.kind and weight != 0.0
+    }
+    spread = np.ptp(usable.values[:, used(manifest)[: len(manifest.names)]], axis=0)
+    still = [name for name, width in zip(manifest.names, spread, strict=True) if width == 0.0]
+    dead = [name for name in still if name in weighed]
+    refused = [name for name in dead if not name.startswith(TAPE)]
+    if refused or (dead and set(dead) == weighed):
+        raise BadInput(
+            f"{data.symbol}: {', '.join(refused or dead)} never varies in the data, and the model uses it"
+        )
+    said = []
+    if dead:
+        said.append(f"{', '.join(dead)} never varies: the data hold no trades, and the model uses them")
+    left_out = len(data.recv_ns) - int(mask.sum())
+    if left_out:
+        said.append(
+            f"{left_out} of {len(data.recv_ns)} rows are left out: windows of {window_s:g} s not whole"
+        )
+    return usable, said

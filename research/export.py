@@ -16,11 +16,16 @@ import joblib
 import msgspec
 import numpy as np
 
+from research.estimators import SIGMA_POWER, TREES
+from research.forecast import CHALLENGER, load
+from research.forest import exported
 from research.labels import Floats
+from research.microprice import adjustment
+from research.reference import references
 from research.train import HorizonFit, Training
 from services.features import schema
 from services.model import artifact
-from services.model.manifest import FORMAT, NO_BOUND, Horizon, Manifest, Range, content_version
+from services.model.manifest import FORMAT, NO_BOUND, Horizon, Manifest, Range, Tree, content_version
 from shared.errors import BadInput
 
 LIBRARIES = ("joblib", "numba", "numpy", "scikit-learn", "scipy")
@@ -29,12 +34,14 @@ LIBRARIES = ("joblib", "numba", "numpy", "scikit-learn", "scipy")
 def folded(model: Any, is_scaled: bool) -> tuple[Floats, Floats, Floats, float]:
     """(low, high, weights, offset) of a fitted estimator, in units of the raw features.
 
-    The prediction is scale * (offset + sum weights * clip(value, low, high)); scale is sigma sqrt(h) where
-    `is_scaled`, else 1.
+    The prediction is scale * (offset + sum weights * clip(value, low, high)); scale is sigma^p sqrt(h)
+    where `is_scaled`, else 1.
     """
     pipeline = model.regressor_ if is_scaled else model
-    scaler, regression = pipeline["scale"], pipeline["regress"]
-    weights = np.asarray(regression.coef_, dtype=np.float64) / scaler.scale_
+    scaler, regression = pipeline.named_steps.get("scale"), pipeline["regress"]
+    weights = np.asarray(regression.coef_, dtype=np.float64)
+    if scaler is not None:
+        weights = weights / scaler.scale_
     if is_scaled:
         bound = pipeline["clip"].bound_
         return -bound, bound, weights, float(regression.intercept_)
@@ -46,8 +53,9 @@ def folded(model: Any, is_scaled: bool) -> tuple[Floats, Floats, Floats, float]:
 def save(training: Training, folder: Path) -> Manifest:
     """Write the model into `folder`, in place of the one there. Returns its manifest.
 
-    The joblib file carries its hash in its name and the manifest is renamed into place last, so that a reader
-    finds the old model or the new one, never a mixture.
+    Trees are written as a challenger, which no service takes for a model (see `research.forecast`) until it
+    is registered, and then as a shadow. The joblib file carries its hash in its name and the manifest is
+    renamed into place last, so that a reader finds the old model or the new one, never a mixture.
     """
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"{folder}: not a folder")
@@ -59,13 +67,18 @@ def save(training: Training, folder: Path) -> Manifest:
     manifest = describe(training, name, digest)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(buffer.getvalue())
-    fresh = folder / f".{artifact.MANIFEST}.new"
+    is_challenger = any(row.kind == TREES for row in manifest.horizons)
+    described, other = artifact.MANIFEST, CHALLENGER
+    if is_challenger:
+        described, other = other, described
+    fresh = folder / f".{described}.new"
     fresh.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
-    fresh.replace(folder / artifact.MANIFEST)
+    fresh.replace(folder / described)
+    (folder / other).unlink(missing_ok=True)
     for path in folder.glob("pipelines-*.joblib"):
         if path.name != name:
             path.unlink()
-    artifact.load(folder)
+    load(folder)
     return manifest
 
 
@@ -77,7 +90,7 @@ def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manife
         version="",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         symbols=(data.symbol,),
-        data={data.symbol: Range(data.from_ns, data.until_ns, len(data.recv_ns), data.sha256)},
+        data={data.symbol: Range(data.from_ns, data.until_ns, len(data.recv_ns), data.sha256, data.files)},
         sample_ms=data.sample_ms,
         feature_set=features.feature_set,
         names=features.names,
@@ -92,6 +105,8 @@ def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manife
         joblib_sha256=joblib_sha256,
         libraries={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         git_revision=git_revision(),
+        reference=references(training),
+        microprice=tuple(adjustment(data.quotes).tolist()),
     )
     return msgspec.structs.replace(manifest, version=content_version(manifest))
 
@@ -99,8 +114,12 @@ def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manife
 def _horizon(row: HorizonFit, is_scaled: bool) -> Horizon:
     empty = np.empty(0)
     low, high, weights, offset = (empty, empty, empty, 0.0)
+    trees: tuple[Tree, ...] = ()
     if row.served.model is not None:
-        low, high, weights, offset = folded(row.served.model, is_scaled)
+        if row.served.kind == TREES:
+            trees = exported(row.served.model, is_scaled)
+        else:
+            low, high, weights, offset = folded(row.served.model, is_scaled)
     return Horizon(
         horizon_s=row.horizon_s,
         kind=row.served.kind if row.served.model is not None else "",
@@ -113,6 +132,10 @@ def _horizon(row: HorizonFit, is_scaled: bool) -> Horizon:
         is_scaled=is_scaled,
         threshold=row.threshold,
         scores=tuple(score.plain() for score in row.scores),
+        sigma_power=SIGMA_POWER.get(row.served.kind, 1.0),
+        prior_weight=row.served.prior_weight,
+        majority=row.majority,
+        trees=trees,
     )
 
 

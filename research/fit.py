@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from research import penalty
-from research.dataset import Dataset
-from research.estimators import estimator
+from research import penalty, prior, shrinkage
+from research.estimators import (
+    PRIORS,
+    SIGMA_POWER,
+    SPARSE,
+    TREES,
+    Believed,
+    estimator,
+    row_weights,
+    scales,
+)
 from research.labels import Flags, Floats, Ints
-from research.splits import purged_blocks
+from research.splits import Split, purged_blocks
 from research.table import LATENCY_NS
 from services.features import schema
 from shared.errors import BadInput
 from shared.units import SECOND
 
+if TYPE_CHECKING:  # importing it loads the compiled features, and workers are to stay small
+    from research.dataset import Dataset
+
 SIGMA = "sigma_30s"
 PENALTY_FOLDS = 5
 MIN_ROWS = 30
+LONGEST_WINDOW_NS = 10 * SECOND  # a model is whole again so soon after a gap
 
 
 @dataclass(frozen=True)
@@ -64,12 +76,16 @@ def choose_features(feature_set: str, data: Dataset) -> Features:
     if data.schema != schema.SCHEMA_HASH:
         raise BadInput(f"features of schema {data.schema}, not {schema.SCHEMA_HASH}")
     sigma = (SIGMA,) if feature_set == "flow" else ()
-    everything = _described(feature_set, schema.names(feature_set), sigma, ())
+    # What looks back further is not whole soon enough after a gap, and needs days of data.
+    short = [name for name in schema.names(feature_set) if schema.window_ns(name) <= LONGEST_WINDOW_NS]
+    everything = _described(feature_set, short, sigma, ())
     rows = data.rows(everything.usable(data))
     if len(rows.recv_ns) < MIN_ROWS:
+        gaps = len(data.track.breaks_ns)
+        why = f", and there are {gaps} gaps in the data" if gaps > 1 else ""
         raise BadInput(
             f"{data.symbol}: {len(rows.recv_ns)} rows with whole windows of "
-            f"{everything.longest_window_ns / SECOND:g} s; training needs {MIN_ROWS}"
+            f"{everything.longest_window_ns / SECOND:g} s; training needs {MIN_ROWS}{why}"
         )
     varies = np.ptp(rows.values[:, list(everything.indices)], axis=0) > 0.0
     if not varies.any():
@@ -94,12 +110,15 @@ def _described(
 
 @dataclass(frozen=True)
 class Fitted:
-    """One horizon's model; `model` is None where LASSO keeps no feature."""
+    """One horizon's model; `model` is None where a sparse kind keeps no feature."""
 
-    kind: str  # linear | lasso
+    kind: str  # one of `estimators.KINDS`
     model: Any
-    alpha: float | None
+    alpha: float | None  # the penalty, where there is one
     kept: int  # features with a weight other than zero
+    horizon_s: int
+    features: Features
+    prior_weight: float | None = None  # of the kinds `prior` and `shrunk`
 
     def predict(self, X: Floats) -> Floats:
         """Expected moves, quote currency; 0 (no signal) where there is no model."""
@@ -108,22 +127,69 @@ class Fitted:
         moves: Floats = self.model.predict(X)
         return moves
 
+    def moves(self, data: Dataset, horizon_s: int) -> Floats:
+        """Expected moves, (n,), for each row of `data`; NaN where the features are not whole. Raises BadInput
+        for another horizon than the model's."""
+        if horizon_s != self.horizon_s:
+            raise BadInput(f"the model is for {self.horizon_s} s, not for {horizon_s} s")
+        usable = self.features.usable(data)
+        moves = np.full(len(usable), np.nan)
+        moves[usable] = self.predict(self.features.matrix(data)[usable])
+        return moves
+
 
 def fit(kind: str, X: Floats, y: Floats, recv_ns: Ints, horizon_s: int, features: Features) -> Fitted:
-    """Fit one kind on labelled rows: X as `Features.matrix`, y (n,) in quote currency, times ascending."""
+    """Fit one kind on labelled rows: X as `Features.matrix`, y (n,) in quote currency, times ascending.
+    Raises BadInput for too few rows, and for a prior in raw units."""
     if len(y) < MIN_ROWS:
         raise BadInput(f"{len(y)} labelled rows for {horizon_s} s; training needs {MIN_ROWS}")
+    if kind in (*PRIORS, TREES) and not features.is_scaled:
+        raise BadInput(f"{kind} is of feature set flow, not of {features.feature_set}")
+    if kind in PRIORS:
+        return _believed(kind, X, y, recv_ns, horizon_s, features)
     alpha = None
-    if kind == "lasso":
+    if kind == "ridge" or kind in SPARSE:
         bare, target = X, y
         if features.is_scaled:
-            bare, target = X[:, :-1], y / (X[:, -1] * np.sqrt(float(horizon_s)))
-        reach_ns = horizon_s * SECOND + LATENCY_NS
-        splits = purged_blocks(recv_ns, PENALTY_FOLDS, reach_ns, features.longest_window_ns)
-        alpha = penalty.choose(bare, target, splits, features.is_scaled)
+            bare, target = X[:, :-1], y / scales(X[:, -1], horizon_s)
+        splits = _splits(recv_ns, horizon_s, features)
+        alpha = penalty.choose(bare, target, splits, features.is_scaled, kind)
         if alpha is None:
-            return Fitted(kind, None, None, 0)
+            return Fitted(kind, None, None, 0, horizon_s, features)
     model = estimator(kind, horizon_s, features.is_scaled, alpha).fit(X, y)
+    if kind == TREES:
+        return Fitted(kind, model, None, len(features.names), horizon_s, features)
     pipeline = model.regressor_ if features.is_scaled else model
     kept = int(np.count_nonzero(pipeline[-1].coef_))
-    return Fitted(kind, model if kept else None, alpha, kept)
+    return Fitted(kind, model if kept else None, alpha, kept, horizon_s, features)
+
+
+def _believed(kind: str, X: Floats, y: Floats, recv_ns: Ints, horizon_s: int, features: Features) -> Fitted:
+    """The prior alone, or mixed with a fit as far as rows held out ask for it."""
+    directions = prior.directions(features.names)
+    step_ns = int(np.median(np.diff(recv_ns)))
+    independent = len(y) * min(1.0, step_ns / (horizon_s * SECOND))
+    chosen = shrinkage.Chosen(1.0, 0.0)
+    if kind == "shrunk":
+        power = SIGMA_POWER[kind]
+        chosen = shrinkage.choose(
+            X[:, :-1],
+            y / scales(X[:, -1], horizon_s, power),
+            row_weights(X[:, -1], power),
+            recv_ns,
+            _splits(recv_ns, horizon_s, features),
+            directions,
+            independent,
+            max(30, 2 * horizon_s) * SECOND,
+        )
+    believed = Believed(tuple(directions.tolist()), independent, chosen.weight)
+    alpha = chosen.penalty if chosen.weight < 1.0 else None
+    model = estimator(kind, horizon_s, True, alpha, believed).fit(X, y)
+    kept = int(np.count_nonzero(model.regressor_[-1].coef_))
+    return Fitted(kind, model if kept else None, alpha, kept, horizon_s, features, chosen.weight)
+
+
+def _splits(recv_ns: Ints, horizon_s: int, features: Features) -> Iterator[Split]:
+    """The purged blocks that penalties are chosen by."""
+    reach_ns = horizon_s * SECOND + LATENCY_NS
+    return purged_blocks(recv_ns, PENALTY_FOLDS, reach_ns, features.longest_window_ns)

@@ -10,6 +10,7 @@ Stoikov, S. (2018). The micro-price: a high-frequency estimator of future prices
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,13 +51,26 @@ def states(imbalance: Floats, spread_ticks: Ints) -> Ints:
     return bins + BINS * (spread_ticks > 1)
 
 
-def adjustment(quotes: Quotes) -> Floats:
-    """Microprice less mid per state, (20,), in half ticks; 0 for states that were not seen.
+class Counts(NamedTuple):
+    """Transitions from quote to quote, each counted once more in the mirror. Counts of parts that follow each
+    other add up to those of the whole: whole numbers, so exactly."""
 
-    >>> empty = np.empty(0, dtype=np.int64)
-    >>> adjustment(Quotes(empty, empty, np.empty(0), empty, empty)).any()
-    False
-    """
+    stays: Floats  # (20, 20), from state to state while the mid stays
+    moves: Floats  # (20, 20), while it moves
+    drift: Floats  # (20,), sum of its moves from each state, half ticks
+
+    def plus(self, other: Counts) -> Counts:
+        """Of both parts."""
+        return Counts._make((mine + its for mine, its in zip(self, other, strict=True)))
+
+
+def no_counts() -> Counts:
+    """Nothing seen yet."""
+    return Counts(np.zeros((STATES, STATES)), np.zeros((STATES, STATES)), np.zeros(STATES))
+
+
+def count(quotes: Quotes) -> Counts:
+    """The transitions between consecutive quotes, none over a break."""
     state = states(quotes.imbalance, quotes.spread_ticks)
     follows = np.diff(quotes.breaks_before) == 0
     before, after = state[:-1][follows], state[1:][follows]
@@ -64,19 +78,35 @@ def adjustment(quotes: Quotes) -> Floats:
     before = np.concatenate([before, _mirrored(before)])
     after = np.concatenate([after, _mirrored(after)])
     change = np.concatenate([change, -change])
-
-    stays, moves, drift = np.zeros((STATES, STATES)), np.zeros((STATES, STATES)), np.zeros(STATES)
+    stays, moves, drift = no_counts()
     np.add.at(stays, (before[change == 0], after[change == 0]), 1.0)
     np.add.at(moves, (before[change != 0], after[change != 0]), 1.0)
     np.add.at(drift, before, change.astype(np.float64))
-    seen = np.maximum(1.0, np.bincount(before, minlength=STATES).astype(np.float64))
+    return Counts(stays, moves, drift)
+
+
+def adjustment(quotes: Quotes) -> Floats:
+    """Microprice less mid per state, (20,), in half ticks; 0 for states that were not seen.
+
+    >>> empty = np.empty(0, dtype=np.int64)
+    >>> adjustment(Quotes(empty, empty, np.empty(0), empty, empty)).any()
+    False
+    """
+    return solved(count(quotes))
+
+
+def solved(counts: Counts) -> Floats:
+    """The same from counted transitions."""
+    stays, moves, drift = counts
+    seen = np.maximum(1.0, (stays + moves).sum(axis=1))
     # A class of states that the mid was never seen to leave makes the system singular: it has no estimate,
     # and least squares gives it the smallest.
     system = np.eye(STATES) - stays / seen[:, None]
     until_change = np.linalg.pinv(system)
-    first = until_change @ (drift / seen)
+    first: Floats = until_change @ (drift / seen)
     after_change = until_change @ (moves / seen[:, None])
-    total, term = first.copy(), first
+    total: Floats = first.copy()
+    term = first
     for _ in range(CHANGES - 1):
         term = after_change @ term
         total += term

@@ -4,18 +4,16 @@ its skill and an interval that knows that labels overlap. Pure functions of arra
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import ceil, isfinite, nan
+from math import isfinite, nan
 
 import numpy as np
 
+from research.blocks import RELIABLE_BLOCKS, SEED, Blocks, block_length
 from research.labels import Flags, Floats, Ints
-from shared.units import SECOND
 
-RESAMPLES = 1000
-RELIABLE_BLOCKS = 30
 CONFIDENCE = 0.95
+TAILS = ((1.0 - CONFIDENCE) / 2.0, (1.0 + CONFIDENCE) / 2.0)
 FEE = 0.0005  # a taker's, of the notional
-SEED = 20240808  # of the resampling and of the breaking of ties: a table is a function of its data
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,8 @@ class Score:
     high: float
     skill_low: float
     skill_high: float
-    blocks: int
+    blocks: int  # that do not overlap
+    block_s: float  # max(30 s, 2 h, the Politis-White length)
     is_reliable: bool  # at least 30 blocks
     r2: float  # against predicting zero, over all labelled rows; NaN for baselines that are only signs
     ic: float  # correlation of prediction and outcome over all labelled rows
@@ -136,6 +135,7 @@ def score(
         skill_low=spans.skill_low,
         skill_high=spans.skill_high,
         blocks=spans.blocks,
+        block_s=spans.block_s,
         is_reliable=spans.blocks >= RELIABLE_BLOCKS,
         r2=1.0 - float(np.square(y - signal).sum()) / total if is_move and total > 0.0 else nan,
         ic=_correlation(signal, y),
@@ -161,31 +161,29 @@ class _Spans:
     skill_low: float
     skill_high: float
     blocks: int
+    block_s: float
 
 
 def _spans(outcomes: Outcomes, signal: Floats, decided: Flags, hits: Flags) -> _Spans:
-    """Intervals of hit rate and skill by resampling moving blocks of max(30 s, 2 h) of time."""
+    """Intervals of hit rate and skill by resampling moving blocks of time."""
     times = outcomes.recv_ns
     if len(times) == 0 or not decided.any():
-        return _Spans(nan, nan, nan, nan, 0)
-    block_ns = max(30, 2 * outcomes.horizon_s) * SECOND
-    blocks = int(times[-1] - times[0]) // block_ns
-    ends = np.searchsorted(times, times + block_ns, "left")
-    # Blocks begin where a whole one fits; a recording shorter than one block is its own only block.
-    starts = np.flatnonzero(times + block_ns <= times[-1] + 1)
-    starts = starts if len(starts) else np.zeros(1, dtype=np.int64)
+        return _Spans(nan, nan, nan, nan, 0, nan)
+    block_ns = block_length(times, outcomes.horizon_s, influence(decided, hits))
+    blocks = Blocks(times, block_ns)
     marks = np.stack([decided, hits, decided & (signal > 0.0), decided & (outcomes.moves > 0.0)])
-    running = np.concatenate([np.zeros((4, 1)), np.cumsum(marks, axis=1)], axis=1)
-    sums = running[:, ends[starts]] - running[:, starts]
-    draws = np.random.default_rng(SEED).integers(
-        0, len(starts), (RESAMPLES, max(1, ceil((times[-1] - times[0]) / block_ns)))
-    )
-    count, hit, up, moved = sums[:, draws].sum(axis=2)
+    count, hit, up, moved = blocks.sums(marks)
     enough = count > 0
     rate = hit[enough] / count[enough]
     up, moved = up[enough] / count[enough], moved[enough] / count[enough]
     gain = rate - (up * moved + (1.0 - up) * (1.0 - moved))
-    tails = [(1.0 - CONFIDENCE) / 2.0, (1.0 + CONFIDENCE) / 2.0]
-    low, high = np.quantile(rate, tails) if len(rate) else (nan, nan)
-    skill_low, skill_high = np.quantile(gain, tails) if len(rate) else (nan, nan)
-    return _Spans(float(low), float(high), float(skill_low), float(skill_high), blocks)
+    low, high = np.quantile(rate, TAILS) if len(rate) else (nan, nan)
+    skill_low, skill_high = np.quantile(gain, TAILS) if len(rate) else (nan, nan)
+    return _Spans(float(low), float(high), float(skill_low), float(skill_high), blocks.count, block_ns / 1e9)
+
+
+def influence(decided: Flags, hits: Flags) -> Floats:
+    """What each row adds to the error of the hit rate, (n,): 0 for rows that do not count."""
+    rate = hits.sum() / max(1, decided.sum())
+    pulled: Floats = np.where(decided, hits - rate, 0.0)
+    return pulled

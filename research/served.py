@@ -29,5 +29,5 @@ def served(data: Dataset, predictions: Iterable[Prediction], threshold: float = 
         chosen = moves[known][:, column]
         if not known.any() or np.isnan(chosen).all():
             continue
-        scores += table(after, {"served": chosen}, baselines(rows.rows(known)), threshold)
+        scores += table(after, {"served": chosen}, baselines(rows.rows(known)), threshold).scores
     return scores

@@ -21,6 +21,17 @@ def blocks(recv_ns: Ints, count: int) -> list[tuple[int, int]]:
     return [(int(edges[at]), int(edges[at + 1])) for at in range(count)]
 
 
+def edges(recv_ns: Ints, block_ns: int) -> Ints:
+    """Where blocks of `block_ns` begin among ascending times, as `np.add.reduceat` takes them; empty ones are
+    left out.
+
+    >>> edges(np.array([0, 1, 2, 30, 31]), 10).tolist()
+    [0, 3]
+    """
+    block = (recv_ns - recv_ns[0]) // block_ns
+    return np.flatnonzero(np.diff(block, prepend=-1) > 0).astype(np.int64)
+
+
 def walk_forward(recv_ns: Ints, folds: int, reach_ns: int) -> Iterator[Split]:
     """`folds` test blocks in order of time, each with everything before it, less `reach_ns`, for training.
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from research.dataset import Dataset
 from research.labels import Flags, Floats, labels
 from research.microprice import adjustment, states
+from research.pairs import Pair, pair
 from research.scores import Outcomes, Score, at_coverage, at_threshold, score
 from shared.units import SECOND
+
+if TYPE_CHECKING:  # importing it loads the compiled features, and workers are to stay small
+    from research.dataset import Dataset
 
 COVERAGES = (1.0, 0.5, 0.2)
 LATENCY_NS = 100_000_000  # between a book and the fill that it causes, for the edge
@@ -45,30 +50,67 @@ def majority(moves: Floats) -> float:
     return float(np.sign(np.sign(moves).sum()))
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which rows count: those with |yhat| of at least `threshold`, or the `coverage` share of the largest;
+    one of the two is None. A baseline under a threshold is given the coverage that the last model reached."""
+
+    threshold: float | None
+    coverage: float | None
+
+    @property
+    def name(self) -> str:
+        """As tables have it."""
+        return f"|yhat| ≥ {self.threshold:g}" if self.coverage is None else f"{100 * self.coverage:g} %"
+
+
+class Table(NamedTuple):
+    """The hit-rate table, and each model against each baseline at equal coverage."""
+
+    scores: list[Score]
+    pairs: list[Pair]
+
+
 def table(
     after: Outcomes,
     models: Mapping[str, Floats],
     signals: Mapping[str, Floats],
     threshold: float,
     coverages: Sequence[float] = COVERAGES,
-) -> list[Score]:
+    paired: Sequence[str] = (),
+) -> Table:
     """Rows per selection: each model, then each baseline at the coverage that the last model reached.
 
     `models` are expected moves in quote currency, `signals` are baselines; all of shape (n,), rows as
-    `after`.
+    `after`. Each model of `paired` is held against each baseline, at a threshold with the coverage of the
+    model itself.
     """
-    rows: list[Score] = []
+    scores: list[Score] = []
+    pairs: list[Pair] = []
     reference = list(models.values())[-1]
-    selection = f"|yhat| ≥ {threshold:g}"
-    for name, signal in models.items():
-        chosen = at_threshold(signal, threshold)
-        rows.append(score(name, selection, signal, chosen, after, is_move=True))
-    reached = float(at_threshold(reference, threshold).mean()) if len(reference) else 0.0
-    for name, signal in signals.items():
-        rows.append(score(name, selection, signal, at_coverage(signal, reached), after, is_move=False))
-    for coverage in coverages:
-        selection = f"{100 * coverage:g} %"
+    for selection in selections(threshold, coverages):
+        chosen = {name: select(selection, signal) for name, signal in models.items()}
+        reached = select(selection, reference).mean() if len(reference) else 0.0
+        coverage = float(reached) if selection.coverage is None else selection.coverage
+        chosen |= {name: at_coverage(signal, coverage) for name, signal in signals.items()}
         for name, signal in (*models.items(), *signals.items()):
-            chosen = at_coverage(signal, coverage)
-            rows.append(score(name, selection, signal, chosen, after, is_move=name in models))
-    return rows
+            scores.append(score(name, selection.name, signal, chosen[name], after, is_move=name in models))
+        for name in paired:
+            coverage = float(chosen[name].mean()) if selection.coverage is None else selection.coverage
+            for other, signal in signals.items():
+                both = (models[name], signal)
+                rows = (chosen[name], at_coverage(signal, coverage))
+                pairs.append(pair((name, other), selection.name, both, rows, after))
+    return Table(scores, pairs)
+
+
+def selections(threshold: float, coverages: Sequence[float] = COVERAGES) -> list[Selection]:
+    """A threshold, then the coverages."""
+    return [Selection(threshold, None), *(Selection(None, coverage) for coverage in coverages)]
+
+
+def select(selection: Selection, signal: Floats) -> Flags:
+    """The rows, (n,), that a model's signal selects."""
+    if selection.threshold is not None:
+        return at_threshold(signal, selection.threshold)
+    return at_coverage(signal, 1.0 if selection.coverage is None else selection.coverage)

@@ -10,11 +10,13 @@ from threadpoolctl import threadpool_limits
 
 from research.dataset import Dataset
 from research.estimators import KINDS
-from research.fit import MIN_ROWS, Features, Fitted, choose_features, fit
-from research.labels import Flags, Floats
-from research.scores import Outcomes, Score
-from research.splits import Split, walk_forward
-from research.table import LATENCY_NS, baselines, majority, microprice, outcomes, table
+from research.fit import Features, Fitted, choose_features
+from research.labels import Floats
+from research.pairs import Pair
+from research.scores import Score
+from research.splits import walk_forward
+from research.table import LATENCY_NS, majority, outcomes
+from research.walk import AUTO, fit_rows, kinds_of, serve, walked
 from services.model.predictor import Predictor
 from shared.errors import BadInput
 from shared.units import SECOND
@@ -23,7 +25,6 @@ HORIZONS_S = (5, 10, 15)
 FOLDS = 4
 THRESHOLD = 0.5  # USDT: the first document's
 TRADED_QUANTILE = 0.9  # of |yhat| in training: the trader's default threshold
-AUTO = "auto"  # LASSO where it keeps a feature, else linear regression
 
 Progress = Callable[[str, float], None]  # (what, share done)
 
@@ -39,6 +40,7 @@ class HorizonFit:
     threshold: float | None  # 90 % quantile of |yhat| in training, quote currency
     majority: float  # direction of most training labels
     scores: list[Score]
+    pairs: list[Pair]  # what is served against the baselines
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,15 @@ def train(
     threshold: float = THRESHOLD,
     feature_set: str = "flow",
 ) -> tuple[dict[str, Fitted], list[Score]]:
-    """One call: fit each of `models_list` (`linear`, `lasso`) for the horizon of `period` seconds on the
-    first `train_pct` percent of the time, score them on the rest at `threshold` USDT and at equal
-    coverage."""
+    """One call: fit each of `models_list` (`auto` or one of `research.estimators.KINDS`) for the horizon of
+    `period` seconds on the first `train_pct` percent of the time, score them on the rest at `threshold` USDT
+    and at equal coverage. Raises BadInput for too few rows and for names that are none."""
     if not 0.0 < train_pct < 100.0:
         raise BadInput(f"train_pct {train_pct:g} is not between 0 and 100")
+    if not models_list:
+        raise BadInput("models_list is empty")
+    for model in models_list:
+        _check(model)
     share = train_pct / 100.0
     boundary_ns = data.from_ns + int((data.until_ns - data.from_ns) * share)
     # The test part must not say which features vary: they are chosen on the training part alone.
@@ -71,9 +77,12 @@ def train(
     after, known = outcomes(usable, period)
     rows = usable.rows(known)
     training = rows.recv_ns + period * SECOND + LATENCY_NS < boundary_ns
-    fitted = {kind: fit_rows(kind, rows, after, training, features) for kind in models_list}
+    fitted = {}
+    for model in models_list:
+        kinds = {kind: fit_rows(kind, rows, after, training, features) for kind in kinds_of(model, features)}
+        fitted[model] = serve(model, kinds, features)[0]
     split = (training, rows.recv_ns >= boundary_ns)
-    return fitted, walked(rows, after, [split], features, list(models_list), threshold)
+    return fitted, walked(rows, after, [split], features, list(models_list), threshold).scores
 
 
 def train_horizons(
@@ -85,17 +94,17 @@ def train_horizons(
     progress: Progress = lambda what, share: None,
     rival: Predictor | None = None,
 ) -> Training:
-    """Fit every horizon on all of `data` and score by walking forward inside it. `model` is `auto`, `linear`
-    or `lasso`. `rival` is a model fitted on other data, scored as served on the same rows; it is named by
-    `rival_name`. Raises BadInput where there are too few rows or no feature varies."""
-    if model not in (AUTO, *KINDS):
-        raise BadInput(f"model {model!r} is none of {AUTO}, {', '.join(KINDS)}")
+    """Fit every horizon on all of `data` and score by walking forward inside it. `model` is `auto` or one of
+    `research.estimators.KINDS`. `rival` is a model fitted on other data, scored as served on the same rows;
+    it is named by `rival_name`. Raises BadInput where there are too few rows or no feature varies."""
+    _check(model)
     features = choose_features(feature_set, data)
     usable = data.rows(features.usable(data))
     served = {} if rival is None else rival_moves(usable, rival)
     horizons = []
-    # The matrices are small: a second thread of the linear algebra waits more than it works.
-    with threadpool_limits(limits=1, user_api="blas"):
+    # The matrices are small: a second thread of the linear algebra, or of the trees, waits more than it
+    # works.
+    with threadpool_limits(limits=1):
         for at, horizon_s in enumerate(horizons_s):
             progress(f"{horizon_s} s", at / len(horizons_s))
             rivals = served.get(horizon_s, {})
@@ -125,6 +134,11 @@ def rival_moves(data: Dataset, rival: Predictor) -> dict[int, dict[str, Floats]]
     }
 
 
+def _check(model: str) -> None:
+    if model not in (AUTO, *KINDS):
+        raise BadInput(f"model {model!r} is none of {AUTO}, {', '.join(KINDS)}")
+
+
 def _horizon(
     usable: Dataset,
     horizon_s: int,
@@ -135,13 +149,24 @@ def _horizon(
 ) -> HorizonFit:
     after, known = outcomes(usable, horizon_s)
     rows = usable.rows(known)
-    kinds = list(KINDS) if model == AUTO else [model]
     everything = np.ones(len(rows.recv_ns), dtype=np.bool_)
+    kinds = kinds_of(model, features)
     fitted = {kind: fit_rows(kind, rows, after, everything, features) for kind in kinds}
-    served, reason = serve(model, fitted)
+    served, reason = serve(model, fitted, features)
     size = np.abs(served.predict(features.matrix(rows)))
     splits = walk_forward(rows.recv_ns, FOLDS, horizon_s * SECOND + LATENCY_NS)
-    scored = [*kinds, AUTO] if model == AUTO else kinds
+    others = [kind for kind in reversed(kinds) if kind != "shrunk"]
+    scored = [*others, AUTO] if model == AUTO else [model]
+    table = walked(
+        rows,
+        after,
+        list(splits),
+        features,
+        scored,
+        threshold,
+        {name: moves[known] for name, moves in rivals.items()},
+        paired=scored[-1:],
+    )
     return HorizonFit(
         horizon_s=horizon_s,
         fitted=fitted,
@@ -149,64 +174,6 @@ def _horizon(
         reason=reason,
         threshold=float(np.quantile(size, TRADED_QUANTILE)) if served.model is not None else None,
         majority=majority(after.moves),
-        scores=walked(
-            rows, after, list(splits), features, scored, threshold, {n: m[known] for n, m in rivals.items()}
-        ),
-    )
-
-
-def serve(model: str, fitted: dict[str, Fitted]) -> tuple[Fitted, str]:
-    """Which of the fitted models serves, and why."""
-    if model != AUTO:
-        one = fitted[model]
-        return one, "as asked" if one.model is not None else "LASSO keeps no feature: no model"
-    if fitted["lasso"].model is not None:
-        return fitted["lasso"], f"LASSO keeps {fitted['lasso'].kept} features"
-    return fitted["linear"], "LASSO keeps no feature; linear regression serves in its place"
-
-
-def fit_rows(kind: str, rows: Dataset, after: Outcomes, chosen: Flags, features: Features) -> Fitted:
-    """Fit one kind on the labelled rows of the mask `chosen`."""
-    X, times = features.matrix(rows)[chosen], rows.recv_ns[chosen]
-    return fit(kind, X, after.moves[chosen], times, after.horizon_s, features)
-
-
-def walked(
-    rows: Dataset,
-    after: Outcomes,
-    splits: Sequence[Split],
-    features: Features,
-    kinds: Sequence[str],
-    threshold: float,
-    rivals: Mapping[str, Floats] = {},
-) -> list[Score]:
-    """The hit-rate table over the test rows of all splits, each predicted by models fitted on its own
-    training rows. `rivals` are further predictions of `rows`, by name. A split with fewer than 30 training
-    rows is left out; without any the table is empty."""
-    X, signals = features.matrix(rows), baselines(rows)
-    moves = {kind: np.zeros(len(X)) for kind in kinds}
-    most, micro = np.zeros(len(X)), np.zeros(len(X))
-    tested = np.zeros(len(X), dtype=np.bool_)
-    for training, test in splits:
-        if training.sum() < MIN_ROWS or not test.any():
-            continue
-        tested |= test
-        fitted = {
-            kind: fit_rows(kind, rows, after, training, features)
-            for kind in (KINDS if AUTO in kinds else kinds)
-        }
-        for kind in kinds:
-            one = serve(AUTO, fitted)[0] if kind == AUTO else fitted[kind]
-            moves[kind][test] = one.predict(X[test])
-        most[test] = majority(after.moves[training])
-        times = rows.recv_ns[training]
-        micro[test] = microprice(rows, int(times.min()), int(times.max()))[test]
-    if not tested.any():
-        return []
-    signals |= {"microprice": micro, "majority": most}
-    return table(
-        after.rows(tested),
-        {name: values[tested] for name, values in (*rivals.items(), *moves.items())},
-        {name: values[tested] for name, values in signals.items()},
-        threshold,
+        scores=table.scores,
+        pairs=table.pairs,
     )

@@ -190,6 +190,42 @@ class Prediction(Message, frozen=True):
     reason: str
 
 
+# --- shadows:{S}, written by model in a process of its own; ids are those of the Lob ------------------------
+
+
+class Shadow(msgspec.Struct, frozen=True, array_like=True):
+    """What one version that does not serve expected; fields as in `Prediction`."""
+
+    model: str
+    horizons_s: tuple[int, ...]
+    moves: tuple[float, ...]
+    thresholds: tuple[float, ...]
+    reason: str
+
+
+class Drift(msgspec.Struct, frozen=True, array_like=True):
+    """How far one feature of a version, or what its horizon leaves over (`residual 5 s`), lies from its
+    distribution in training: the population stability index over the newest `rows` rows."""
+
+    model: str
+    name: str
+    psi: float
+    rows: int
+
+
+class Shadows(Message, frozen=True):
+    """All versions beside the one that serves, for the first `Lob` of a second of receive time; `drift` comes
+    once a minute, of the one that serves too."""
+
+    recv_ns: int
+    schema: str
+    bid_ticks: int
+    ask_ticks: int
+    tick_e9: int
+    shadows: tuple[Shadow, ...]
+    drift: tuple[Drift, ...]
+
+
 # --- decisions:{S}, executions:{S}, account, written by the trader ------------------------------------------
 
 
@@ -339,12 +375,37 @@ class Promote(Message, frozen=True):
     from_id: str
 
 
+class TradedDay(msgspec.Struct, frozen=True, array_like=True):
+    """Trades that a version would have made in one UTC day, in basis points after costs: their number, sum
+    and sum of squares. `day` counts days since 1970."""
+
+    day: int
+    trades: int
+    sum_bps: float
+    squares: float
+
+
+class Gate(Message, frozen=True):
+    """Whether `version` has shown an edge after costs on `symbol`, as of now. `verdict` is `shown` or
+    `undetermined`, `why` says what it rests on; `days` is the evidence, `tried` how many versions it is
+    adjusted for. The newest entry of a symbol and version counts."""
+
+    at_ns: int
+    who: str
+    why: str
+    symbol: str
+    version: str
+    verdict: str
+    tried: int
+    days: tuple[TradedDay, ...]
+
+
 # --- health:<service>:<instance>, written by each -----------------------------------------------------------
 
 
 class Health(Message, frozen=True):
     """How a service is. `positions` maps each input stream's name to the last id handled, `counters` are
-    totals since the start."""
+    totals since the start, named `<counter>:<symbol>` where they are of one symbol."""
 
     at_ns: int
     service: str
@@ -361,7 +422,7 @@ class Health(Message, frozen=True):
 
 Market: TypeAlias = Lob | AggTrade | MarkPrice | FeedStatus | Heartbeat
 Execution: TypeAlias = OrderUpdate | Fill | Reconciled
-Control: TypeAlias = Halt | ReduceOnly | Flatten | Resume | Promote
+Control: TypeAlias = Halt | ReduceOnly | Flatten | Resume | Promote | Gate
 AnyMessage: TypeAlias = (
-    Market | FeatureVector | Flow | Prediction | Decision | Execution | Account | Control | Health
+    Market | FeatureVector | Flow | Prediction | Shadows | Decision | Execution | Account | Control | Health
 )

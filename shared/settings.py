@@ -96,7 +96,20 @@ class Settings(BaseSettings):
     venue_balance: Decimal = Field(Decimal(10_000), gt=0, description="opening wallet balance, USDT")
 
     # Features, model
+    parity_seconds: float = Field(
+        60.0, ge=0, description="how often published features are computed again and compared; 0: never"
+    )
     model_dir: Path = Field(Path("models/default"), description="a folder that `lobflow train` wrote")
+
+    shadow_models: int = Field(
+        3, ge=0, le=8, description="how many of the newest other versions predict in shadow"
+    )
+    retrain_hours: float = Field(
+        0.0, ge=0, description="fit on what was recorded so often, and have what is better promoted; 0: never"
+    )
+    retrain_window_hours: float = Field(
+        6.0, ge=0.5, description="how much of what was recorded is fitted on and contested"
+    )
 
     # Trader
     strategy: Literal["threshold", "maker", "bench", "none"] = "threshold"
@@ -108,11 +121,14 @@ class Settings(BaseSettings):
         100, gt=0, description="our own limit on orders in 10 s, under the venue's 300"
     )
     gate: Literal["off", "warn", "enforce"] = Field(
-        "warn", description="whether entries need an edge after costs that was shown; enforce refuses them"
+        "warn", description="whether entries need an edge after costs that was shown; enforce refuses others"
+    )
+    gate_confidence: float = Field(
+        0.95, gt=0.5, lt=1, description="one-sided, of the edge after costs, for all versions tried together"
     )
     maker_fee: float = Field(0.0002, ge=-0.01, le=0.01, description="share of the price, to value quotes by")
     taker_fee: float = Field(
-        0.0005, ge=-0.01, le=0.01, description="share of the price, of leaving as a taker"
+        0.0005, ge=-0.01, le=0.01, description="share of the price, in the costs of quotes and of the gate"
     )
     maker_trust: float = Field(0.5, ge=0, le=1, description="how much of a predicted move a quote believes")
     maker_aversion: float = Field(

@@ -41,7 +41,7 @@ class FeaturesCore:
             return [self._vector(message, is_first)]
         if isinstance(message, AggTrade) and self._continuity.chain_ns is not None:
             signed_lots = message.side * message.size_lots
-            while not kernel.on_trade(self._state, message.recv_ns, signed_lots):
+            while not kernel.on_trade(self._state, message.recv_ns, signed_lots, message.price_ticks):
                 self._state = grown(self._state)
         flow = self._flow.on_other(message)
         return [] if flow is None else [flow]

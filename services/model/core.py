@@ -73,11 +73,12 @@ class ModelCore:
     def _predict(self, vector: FeatureVector, version: str) -> Prediction:
         predictor = self._predictors[version]
         values = codec.unpack_values(vector.values)
-        reason = NO_MODEL if predictor is None else predictor.refusal(self.symbol, vector, values)
-        if predictor is None or reason:
+        if predictor is None:
+            return self._answer(vector, version, NO_MODEL)
+        moves, reason = predictor.predict(self.symbol, vector, values)
+        if reason:
             return self._answer(vector, version, reason)
-        horizons_s, moves = predictor.horizons_s, predictor.moves(values)
-        return self._answer(vector, version, "", horizons_s, moves, predictor.thresholds)
+        return self._answer(vector, version, "", predictor.horizons_s, moves, predictor.thresholds)
 
     def _answer(
         self,

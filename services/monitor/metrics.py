@@ -69,6 +69,20 @@ class CoreMetrics(Collector):
         yield from (pnl, position, mid, win, hit, trips, fills, refusals, rejects)
         yield from self._quotes()
         yield from self._services()
+        yield from self._parity()
+
+    def _parity(self) -> Iterator[Metric]:
+        """What copies of `features` say of their look at what was published."""
+        for name, text in (
+            ("parity_compared", "Published feature vectors computed again"),
+            ("parity_mismatches", "Published feature vectors that differ from recomputed ones"),
+        ):
+            family = CounterMetricFamily(f"lobflow_{name}", text, labels=["symbol", "instance"])
+            for _, health in sorted(self.health.items()):
+                for symbol in self.core.symbols:
+                    if (count := health.counters.get(f"{name}:{symbol}")) is not None:
+                        family.add_metric([symbol, health.instance], count)
+            yield family
 
     def _quotes(self) -> Iterator[Metric]:
         """Fill rates of probes and of our own orders, by depth, beside what was expected of them."""

@@ -38,6 +38,7 @@ from shared.messages import (
     Fill,
     Flatten,
     Flow,
+    Gate,
     Halt,
     Heartbeat,
     Lob,
@@ -52,6 +53,7 @@ from shared.messages import (
 from shared.streams import ZERO_ID, parse_id
 
 REPEAT_MS = 10_000  # market time after which an unchanged refusal is written again
+SHOWN = "shown"  # the verdict of `Gate` that lets a version open positions
 RECANCEL_MS = strategy.RECANCEL_MS
 
 
@@ -91,6 +93,7 @@ class TraderCore:
         self.flow: Flow | None = None  # the newest before the prediction
         self._next_flow: Flow | None = None  # the newest
         self.mode = risk.NORMAL
+        self.edges: set[str] = set()  # versions that have shown an edge after costs, by the newest entries
         self.is_reconciled = False  # whether the venue's last word agreed with the ledger
         self._want = STRATEGIES[config.strategy]
         self._sent_ms: deque[int] = deque()  # of orders sent, for the rate limit
@@ -172,6 +175,8 @@ class TraderCore:
             self.mode = max(self.mode, risk.REDUCE_ONLY)
         elif isinstance(message, Flatten):
             self.mode = risk.FLATTENING
+        elif isinstance(message, Gate) and message.symbol == self.config.identity.symbol:
+            (self.edges.add if message.verdict == SHOWN else self.edges.discard)(message.version)
 
     def take_decision(self, entry_id: str, decision: Decision) -> None:
         """Fold a decision, just made or read back from the ledger."""
@@ -324,4 +329,5 @@ class TraderCore:
             reference_ticks=instrument.price_ticks(touch, self.tick_e9, request.side) if self.tick_e9 else 0,
             mode=self.mode,
             is_reconciled=self.is_reconciled,
+            has_edge=prediction is not None and prediction.model in self.edges,
         )

@@ -91,7 +91,7 @@ def test_parquet_of_snapshots_and_trades_trains_and_replays(btc: Path, tmp_path:
     model = tmp_path / "model"
     trained = call("train", "--data", str(out), "-o", str(model), "--to-share", "0.5")
     assert trained["symbol"] == "BTCUSDT"
-    assert trained["rows"] > 60
+    assert trained["trained_rows"] > 60
 
     options = Options(files=(Path(imported["capture"]),), model=model, out=tmp_path / "replay")
     result = asyncio.run(run(options))

@@ -25,7 +25,8 @@ from lobflow.model_folder import ModelFolder
 from lobflow.private_redis import PrivateRedis
 from lobflow.replay import free_port
 from research.history import END_NS
-from research.train import AUTO, rival_name
+from research.train import rival_name
+from research.walk import AUTO
 from services.model.artifact import MANIFEST, SERVING, Registry, read_manifest
 from services.model.manifest import Manifest, content_version
 from shared import codec

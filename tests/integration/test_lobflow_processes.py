@@ -88,6 +88,22 @@ async def test_killed_child_is_started_again_and_all_stop(
     await link.close()
 
 
+@pytest.mark.redis
+async def test_child_that_cannot_be_started_again_ends_the_run(
+    redis_server: PrivateRedis, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = Processes(
+        {"redis_url": redis_server.url, "run_id": run_id, "record_dir": tmp_path / "data"}, tmp_path / "logs"
+    )
+    await processes.start("recorder")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    processes.kill("recorder")
+    async with asyncio.timeout(30):
+        with pytest.raises(ServiceFailed, match=r"recorder could not be started again: .*no-python"):
+            await processes.failed
+        await processes.stop()
+
+
 async def test_child_that_ends_by_itself_fails_the_run_with_its_last_words(tmp_path: Path) -> None:
     processes = Processes({"redis_url": "redis://127.0.0.1:1/0", "redis_start_seconds": 0.1}, tmp_path)
     await processes.start("features")

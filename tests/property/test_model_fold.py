@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from research.estimators import estimator
+from research.estimators import LINEAR, PRIORS, Believed, estimator
 from research.export import folded
 from services.model.fold import Fold
 from services.model.manifest import NO_BOUND, Horizon
+from services.model.straight import Line, straight
 
 
 def fold_of(model: object, is_scaled: bool, horizon_s: int, width: int) -> Fold:
     low, high, weights, offset = folded(model, is_scaled)
     bounds = (tuple(low.tolist()), tuple(high.tolist()))
-    return Fold(described(horizon_s, *bounds, tuple(weights.tolist()), offset, is_scaled), range(width))
+    horizon = described(horizon_s, *bounds, tuple(weights.tolist()), offset, is_scaled)
+    power = getattr(model, "power", 1.0)
+    return Fold(msgspec.structs.replace(horizon, sigma_power=power), range(width))
+
+
+def line_of(model: object, is_scaled: bool, horizon_s: int, width: int) -> Line:
+    low, high, weights, offset = folded(model, is_scaled)
+    bounds = (tuple(low.tolist()), tuple(high.tolist()))
+    return straight([described(horizon_s, *bounds, tuple(weights.tolist()), offset, is_scaled)], range(width))
 
 
 def described(
@@ -47,36 +57,50 @@ def described(
     width=st.integers(1, 12),
     magnitude=st.integers(-3, 4),
     horizon_s=st.sampled_from([1, 5, 10, 15]),
-    kind=st.sampled_from(["linear", "lasso"]),
-    is_scaled=st.booleans(),
+    kind=st.sampled_from(LINEAR),
+    is_raw=st.booleans(),
+    prior_weight=st.sampled_from([0.0, 0.25, 1.0]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_the_fold_equals_the_pipeline(
-    seed: int, width: int, magnitude: int, horizon_s: int, kind: str, is_scaled: bool
+    seed: int, width: int, magnitude: int, horizon_s: int, kind: str, is_raw: bool, prior_weight: float
 ) -> None:
+    is_scaled = kind in PRIORS or not is_raw
     draw = np.random.default_rng(seed)
     rows = 3 * width + 20
     X = draw.normal(draw.normal(size=width), 10.0**magnitude, (rows, width))
     sigma = draw.uniform(0.1, 30.0, rows)
     y = sigma * (X @ draw.normal(size=width) / 10.0**magnitude + draw.normal(size=rows))
     design = np.column_stack([X, sigma]) if is_scaled else X
-    model = estimator(kind, horizon_s, is_scaled, alpha=0.05).fit(design, y)
+    directions = tuple(draw.choice([-1.0, 0.0, 2.0], width).tolist())
+    believed = Believed(directions, 20.0, prior_weight) if kind in PRIORS else None
+    model = estimator(kind, horizon_s, is_scaled, 0.05, believed).fit(design, y)
     fold = fold_of(model, is_scaled, horizon_s, width)
     # Asked beyond what was seen, where clipping bites.
-    asked = design * draw.uniform(-3.0, 3.0, design.shape)
+    beyond = design * draw.uniform(-3.0, 3.0, design.shape)
+    asked = np.vstack([beyond, design])
     if is_scaled:
-        asked[:, -1] = np.abs(asked[:, -1])
+        asked[:, -1] = np.abs(asked[:, -1]) + 1e-3
     expected = model.predict(asked)
+    line = line_of(model, is_scaled, horizon_s, width)
+    lined = [line(row[:width].tolist(), float(row[-1])) for row in asked]
+    assert None not in lined[rows:]  # inside of what training saw, the straight line answers
+    for move, wanted in zip(lined, expected, strict=True):
+        if move is not None:
+            np.testing.assert_allclose(
+                move[0], wanted, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(expected).max())
+            )
     moves = [fold.move(row[:width].tolist(), float(row[-1])) for row in asked]
     np.testing.assert_allclose(moves, expected, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(expected).max()))
 
 
-@given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
-def test_a_mirrored_book_gives_the_mirrored_prediction(seed: int) -> None:
+@given(seed=st.integers(0, 2**32 - 1), kind=st.sampled_from(LINEAR))
+@settings(max_examples=60, deadline=None)
+def test_a_mirrored_book_gives_the_mirrored_prediction(seed: int, kind: str) -> None:
     draw = np.random.default_rng(seed)
     design = np.column_stack([draw.uniform(-1, 1, (60, 5)), draw.uniform(0.5, 5.0, 60)])
-    model = estimator("linear", 5, True).fit(design, draw.normal(size=60))
+    believed = Believed((2.0, 1.0, 1.0, -1.0, 0.0), 20.0, 0.5) if kind in PRIORS else None
+    model = estimator(kind, 5, True, 0.05, believed).fit(design, draw.normal(size=60))
     fold = fold_of(model, True, 5, 5)
     values = draw.uniform(-2.0, 2.0, 5)
     assert fold.move(values.tolist(), 1.5) == -fold.move((-values).tolist(), 1.5)
@@ -93,3 +117,37 @@ def test_the_sum_does_not_depend_on_its_order() -> None:
         answers.add(Fold(horizon, order.tolist()).move(values.tolist(), 0.0))
     assert len(answers) == 1
     assert answers.pop() == pytest.approx(0.1 + float(weights @ values))
+
+
+@given(
+    bad=st.sampled_from([float("nan"), float("inf"), float("-inf")]),
+    place=st.integers(0, 4),
+    bound=st.sampled_from([1.0, NO_BOUND]),
+    weights=st.lists(st.sampled_from([0.0, 0.5, -2.0]), min_size=10, max_size=10),
+)
+def test_the_straight_line_gives_no_move_for_a_value_that_is_not_finite(
+    bad: float, place: int, bound: float, weights: list[float]
+) -> None:
+    bounds = ((-bound,) * 5, (bound,) * 5)
+    rows = [
+        described(5, *bounds, tuple(weights[:5]), 0.0, True),
+        described(10, *bounds, tuple(weights[5:]), 0.1, False),
+    ]
+    line = straight(rows, range(5))
+    values = [0.5] * 5
+    assert line(values, 2.0) is not None
+    values[place] = bad
+    assert line(values, 2.0) is None
+
+
+def test_a_horizon_without_model_is_not_a_number() -> None:
+    none = msgspec.structs.replace(described(5, (), (), (), 0.0, True), kind="")
+    one = described(10, (-1.0,), (1.0,), (0.5,), 0.25, False)
+    answer = straight([none, one], [1])([9.0, 0.5], 2.0)
+    assert answer is not None
+    assert np.isnan(answer[0])
+    assert answer[1] == 0.5
+    assert straight([none, one], [1])([9.0, 1.5], 2.0) is None  # to be clipped
+    only = straight([none], [])([9.0], 2.0)
+    assert only is not None
+    assert np.isnan(only[0])

@@ -7,7 +7,8 @@ from math import isnan
 import numpy as np
 import pytest
 
-from research.scores import SECOND, Outcomes, at_coverage, at_threshold, score, skill
+from research.scores import Outcomes, at_coverage, at_threshold, score, skill
+from shared.units import SECOND
 
 
 def outcomes(moves: list[float], horizon_s: int = 5) -> Outcomes:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from model_data import drawn, trained
 
-from research.evaluate import evaluate
 from research.export import save
 from research.fit import choose_features
+from research.prior import SIGNALS
 from research.train import train, train_horizons
 from services.features import schema
 from services.model import artifact
@@ -21,29 +21,77 @@ from services.model.manifest import Manifest, content_version, defect
 from services.model.predictor import Predictor
 from shared.errors import BadInput
 
+BASELINES = ("imbalance 1", "imbalance 5", "last return", "microprice", "majority")
 
-def test_lasso_finds_what_is_there_and_little_else() -> None:
-    training = train_horizons(drawn(800, strength=1.0))
-    names = training.features.names
-    for row in training.horizons:
-        assert row.served.kind == "lasso"
+
+@pytest.mark.parametrize(
+    "model", ["lasso", "elastic-net", "lasso-nonnegative", "ridge", "linear", "boosting"]
+)
+def test_every_kind_finds_what_is_there(model: str) -> None:
+    (row,) = train_horizons(drawn(800, strength=1.0), model=model, horizons_s=(5,)).horizons
+    assert row.served.kind == model
+    assert row.threshold is not None
+    assert row.threshold > 0.0
+    best = next(one for one in row.scores if one.name == model and one.selection == "100 %")
+    assert best.skill > 0.2
+    assert best.coverage > 0.99
+    assert {pair.against for pair in row.pairs} == {*BASELINES}
+    if model != "boosting":
         weights = row.served.model.regressor_["regress"].coef_
-        assert names[int(np.argmax(np.abs(weights)))] == "imbalance_1"
-        assert row.threshold is not None
-        assert row.threshold > 0.0
-        best = next(one for one in row.scores if one.name == "auto" and one.selection == "100 %")
-        assert best.skill > 0.2
-        assert best.coverage == 1.0
+        assert row.served.features.names[int(np.argmax(np.abs(weights)))] == "imbalance_1"
 
 
-def test_lasso_finds_nothing_in_noise_and_linear_regression_serves() -> None:
-    kinds = []
-    for seed in range(3):
-        row = train_horizons(drawn(300, seed, strength=0.0), horizons_s=(5,)).horizons[0]
-        kinds.append(row.served.kind)
+def test_lasso_leaves_features_out() -> None:
+    (row,) = train_horizons(drawn(800, strength=1.0), model="lasso", horizons_s=(5,)).horizons
+    assert 0 < row.served.kept < len(row.served.features.names)
+
+
+def test_a_nonnegative_lasso_has_no_negative_weight() -> None:
+    data = drawn(800, strength=-1.0)
+    (row,) = train_horizons(data, model="lasso-nonnegative", horizons_s=(5,)).horizons
+    assert row.served.model is None or row.served.model.regressor_["regress"].coef_.min() >= 0.0
+    (other,) = train_horizons(data, model="lasso", horizons_s=(5,)).horizons
+    assert other.served.model.regressor_["regress"].coef_.min() < 0.0
+
+
+def test_minutes_are_not_enough_to_leave_the_prior() -> None:
+    (row,) = train_horizons(drawn(500, strength=1.0), horizons_s=(5,)).horizons
+    assert (row.served.kind, row.served.prior_weight) == ("shrunk", 1.0)
+    weights = dict(zip(row.served.features.names, row.served.model.regressor_["regress"].coef_, strict=True))
+    assert {name for name, weight in weights.items() if weight} == set(SIGNALS)
+    size = weights["ofi_1_1s"]
+    assert size > 0.0
+    assert {name: weight / size for name, weight in weights.items() if weight} == pytest.approx(SIGNALS)
+
+
+def test_hours_leave_the_prior_where_it_is_wrong_and_keep_it_where_it_is_right() -> None:
+    data = drawn(4000, strength=1.0)
+    (row,) = train_horizons(data, horizons_s=(5,)).horizons
+    # Of the prior's signals only the imbalance moves these data.
+    assert row.served.prior_weight is not None
+    assert row.served.prior_weight < 1.0
+    assert "% prior" in row.reason
+    noise = train_horizons(drawn(4000, strength=0.0), horizons_s=(5,)).horizons[0]
+    assert noise.served.prior_weight == 1.0
+    assert noise.served.model is not None
+
+
+def test_the_prior_is_not_turned_round_by_data() -> None:
+    (row,) = train_horizons(drawn(800, strength=-1.0), model="prior", horizons_s=(5,)).horizons
+    weights = dict(zip(row.served.features.names, row.served.model.regressor_["regress"].coef_, strict=True))
+    assert weights["imbalance_1"] > 0.0 > weights["trades_5s"]
+
+
+def test_in_raw_units_lasso_serves_or_linear_regression_in_its_place() -> None:
+    kinds = set()
+    for seed in range(4):
+        data = drawn(300, seed, strength=0.0)
+        row = train_horizons(data, "seed", horizons_s=(5,)).horizons[0]
+        kinds.add(row.served.kind)
         if row.served.kind == "linear":
             assert "no feature" in row.reason
     assert "linear" in kinds
+    assert kinds <= {"linear", "lasso"}
 
 
 def test_lasso_alone_may_say_no_model(tmp_path: Path) -> None:
@@ -56,10 +104,11 @@ def test_lasso_alone_may_say_no_model(tmp_path: Path) -> None:
 
 
 def test_one_call_trains_and_scores() -> None:
-    fitted, scores = train(["linear", "lasso"], drawn(600), train_pct=60, period=5, threshold=0.5)
-    assert set(fitted) == {"linear", "lasso"}
-    names = {row.name for row in scores}
-    assert names == {"linear", "lasso", "imbalance 1", "imbalance 5", "last return", "microprice", "majority"}
+    models = ["linear", "lasso", "auto", "boosting"]
+    fitted, scores = train(models, drawn(600), train_pct=60, period=5, threshold=0.5)
+    assert list(fitted) == models
+    assert fitted["auto"].kind == "shrunk"
+    assert {row.name for row in scores} == {*models, *BASELINES}
     assert {row.selection for row in scores} == {"|yhat| ≥ 0.5", "100 %", "50 %", "20 %"}
     assert all(row.rows == scores[0].rows for row in scores)
 
@@ -86,7 +135,7 @@ def test_labels_do_not_look_beyond_the_part_they_are_fitted_on() -> None:
 
 def test_the_served_model_is_the_trained_one(tmp_path: Path) -> None:
     data = drawn(400)
-    for feature_set, model in (("flow", "linear"), ("flow", "auto"), ("seed", "linear")):
+    for feature_set, model in (("flow", "linear"), ("flow", "auto"), ("flow", "ridge"), ("seed", "ridge")):
         training = train_horizons(data, feature_set, model)
         manifest = save(training, tmp_path)
         pipelines = joblib.load(tmp_path / manifest.joblib_file)
@@ -114,16 +163,6 @@ def test_writing_again_leaves_one_model(tmp_path: Path) -> None:
     assert artifact.load(tmp_path).version == manifest.version
 
 
-def test_evaluation_leaves_out_what_was_fitted_on(tmp_path: Path) -> None:
-    data = drawn(800)
-    manifest = save(train_horizons(data.part(0.25, 0.5)), tmp_path)
-    scores = evaluate(manifest, data)
-    rows = {row.horizon_s: row.rows for row in scores}
-    # 200 rows before, less the horizon and the 6 s of the longest window; 400 after, less the horizon.
-    assert rows == {h: (200 - h - 6) + (400 - h) for h in (5, 10, 15)}
-    assert evaluate(save(train_horizons(data), tmp_path), data) == []
-
-
 def test_constant_features_are_left_out_and_named() -> None:
     data = drawn(200)
     values = data.values.copy()
@@ -132,6 +171,13 @@ def test_constant_features_are_left_out_and_named() -> None:
     assert features.dropped == ("imbalance_5",)
     assert "imbalance_5" not in features.names
     assert len(features.names) == len(features.indices) == len(schema.names("flow")) - 1
+
+
+def without_signals() -> object:
+    data = drawn(200)
+    values = data.values.copy()
+    values[:, list(schema.indices(SIGNALS))] = 0.0
+    return replace(data, values=values)
 
 
 def constant() -> object:
@@ -145,20 +191,17 @@ def constant() -> object:
         (lambda: drawn(20), {}, "training needs 30"),
         (lambda: drawn(35), {}, "labelled rows"),
         (constant, {}, "every feature of set flow is constant"),
+        (without_signals, {}, "the prior needs one of imbalance_1"),
         (lambda: drawn(200), {"feature_set": "other"}, "neither flow nor seed"),
         (lambda: drawn(200), {"model": "forest"}, "none of auto"),
+        (lambda: drawn(200), {"model": "prior", "feature_set": "seed"}, "prior is of feature set flow"),
+        (lambda: drawn(200), {"model": "boosting", "feature_set": "seed"}, "boosting is of feature set flow"),
         (lambda: replace(drawn(200), schema="other"), {}, "features of schema other"),
     ],
 )
 def test_what_is_refused(make: object, options: dict[str, str], text: str) -> None:
     with pytest.raises(BadInput, match=text):
         train_horizons(make(), **options)  # type: ignore[operator]
-
-
-def test_a_model_is_not_evaluated_on_another_symbol(tmp_path: Path) -> None:
-    manifest = trained(tmp_path)
-    with pytest.raises(BadInput, match="the model is of BTCUSDT, the data of ETHUSDT"):
-        evaluate(manifest, drawn(symbol="ETHUSDT"))
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.5, 0.5), (0.6, 0.4), (-0.1, 1.0), (0.0, 1.1)])

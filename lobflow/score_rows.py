@@ -1,0 +1,102 @@
+"""The hit-rate table as rows of JSON: one name a column, whoever prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from research.pairs import Pair
+from research.permutation import Null
+from research.scores import Score
+from research.table import COVERAGES, Selection, selections
+
+BASELINES = ("imbalance 1", "imbalance 5", "last return", "microprice", "majority")
+
+
+def score_rows(
+    symbol: str,
+    scores: Sequence[Score],
+    pairs: Sequence[Pair],
+    threshold: float,
+    coverages: Sequence[float] = COVERAGES,
+    nulls: Mapping[tuple[int, str], Null] | None = None,
+) -> list[dict[str, Any]]:
+    """One row per horizon, selection and model; baselines are named `baseline:...`. Predicting zero, a
+    baseline for r2 alone, comes once a horizon. What has no value is null."""
+    asked = {one.name: one for one in selections(threshold, coverages)}
+    against: dict[tuple[int, str, str], dict[str, Any]] = {}
+    for pair in pairs:
+        found = {"difference": pair.difference, "lower": pair.low, "upper": pair.high, "error": pair.error}
+        key = (pair.horizon_s, pair.selection, pair.name)
+        against.setdefault(key, {})[_name(pair.against)] = {
+            **_finite(found), "blocks": pair.blocks, "reliable": pair.is_reliable
+        }  # fmt: skip
+    rows: list[dict[str, Any]] = []
+    zeros: set[int] = set()
+    for score in scores:
+        key = (score.horizon_s, score.selection, score.name)
+        row = _row(symbol, score, asked[score.selection])
+        if key in against:
+            row["against"] = against[key]
+        null = (nulls or {}).get(key[:2])
+        if null is not None and score.name not in BASELINES:
+            row["permutation"] = _finite(
+                {"shifts": null.shifts, "center": null.center, "p_value": null.p_value}
+            )
+        rows.append(row)
+        if score.horizon_s not in zeros:
+            zeros.add(score.horizon_s)
+            rows.append(_zero(row))
+    return rows
+
+
+def _row(symbol: str, score: Score, asked: Selection) -> dict[str, Any]:
+    return {
+        "model": _name(score.name),
+        "symbol": symbol,
+        "horizon": score.horizon_s,
+        "threshold": asked.threshold,
+        "coverage_asked": asked.coverage,
+        **_finite(
+            {
+                "coverage": score.coverage,
+                "hit_rate": score.hit_rate,
+                "hit_rate_with_zeros": score.hit_rate_with_zeros,
+                "zero_share": score.zero_share,
+                "skill": score.skill,
+                "lower": score.low,
+                "upper": score.high,
+                "skill_lower": score.skill_low,
+                "skill_upper": score.skill_high,
+                "blocks": score.blocks,
+                "block_s": score.block_s,
+                "r2": score.r2,
+                "ic": score.ic,
+                "gross_edge": score.gross_edge,
+                "net_edge": score.net_edge,
+            }
+        ),
+        "reliable": score.is_reliable,
+        "rows": score.rows,
+        "selected": score.selected,
+    }
+
+
+def _zero(row: dict[str, Any]) -> dict[str, Any]:
+    """Predicting no move: it selects nothing, and its R2 is zero."""
+    kept = ("symbol", "horizon", "rows")
+    empty = {name: None for name in row if name not in ("against", "permutation")}
+    known = {"model": "baseline:zero", "coverage_asked": 1.0, "coverage": 0.0, "selected": 0}
+    return empty | {name: row[name] for name in kept} | known | {"blocks": 0, "r2": 0.0, "reliable": False}
+
+
+def _name(name: str) -> str:
+    return f"baseline:{name.replace(' ', '_')}" if name in BASELINES else name
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and not isfinite(value) else value
+        for name, value in values.items()
+    }

@@ -1,0 +1,97 @@
+"""Reading staged rows: which days there are, and a day's columns as far as they are asked for.
+
+Nothing here compiles or loads the features: a worker that reads rows stays small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from research.labels import Flags, Floats
+from research.rows.layout import PAGE, SOURCE, Page, Source, day_path, start_of
+from services.features import schema
+from shared.errors import BadInput
+
+
+class Day(NamedTuple):
+    """One file."""
+
+    path: Path
+    date: str
+
+    @property
+    def start_ns(self) -> int:
+        """The day's first nanosecond."""
+        return start_of(self.date)
+
+    def page(self) -> Page:
+        """What the file says of itself. Raises BadInput where it is none of ours."""
+        try:
+            metadata = pq.read_metadata(self.path).metadata or {}
+            return msgspec.json.decode(metadata[PAGE], type=Page)
+        except (pa.ArrowException, OSError, KeyError, msgspec.MsgspecError) as error:
+            raise BadInput(f"{self.path}: no file of staged rows: {error}") from error
+
+    def columns(self, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+        """Some columns, each (n,). Raises BadInput where one is missing or the file cannot be read."""
+        try:
+            with pq.ParquetFile(self.path) as file:
+                table = file.read(columns=list(names), use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise BadInput(f"{self.path}: not readable as Parquet: {error}") from error
+        missing = [name for name in names if name not in table.column_names]
+        if missing:
+            raise BadInput(f"{self.path}: no column {', '.join(missing)}")
+        return {name: table.column(name).to_numpy() for name in names}
+
+    def features(self, names: Sequence[str]) -> Floats:
+        """Features in the order of `names`, (n, k)."""
+        columns = self.columns([f"x.{name}" for name in names])
+        matrix = np.empty((len(next(iter(columns.values()))), len(names)))
+        for at, name in enumerate(names):
+            matrix[:, at] = columns[f"x.{name}"]
+        return matrix
+
+
+class Store(NamedTuple):
+    """The staged rows of one symbol."""
+
+    folder: Path
+    source: Source
+    days: tuple[Day, ...]  # ascending
+
+    def rows(self) -> int:
+        """Rows of all days."""
+        return sum(day.page().rows for day in self.days)
+
+
+def opened(folder: Path) -> Store:
+    """Staged rows that are whole. Raises BadInput where they are not, or of another feature schema."""
+    path = folder / SOURCE
+    try:
+        source = msgspec.json.decode(path.read_bytes(), type=Source)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise BadInput(f"{folder}: no staged rows: {error}") from error
+    if source.schema != schema.SCHEMA_HASH:
+        raise BadInput(f"{folder}: rows of feature schema {source.schema}, not {schema.SCHEMA_HASH}")
+    days = tuple(Day(day_path(folder, date), date) for date in source.days)
+    for day in days:
+        if not day.path.exists():
+            raise BadInput(f"{day.path}: no such file")
+    return Store(folder, source, days)
+
+
+def usable(columns: dict[str, npt.NDArray[Any]], values: Floats, window_ns: int, sigma: str | None) -> Flags:
+    """Rows on which every feature is whole and finite; `values` are those of a model, sigma last if any."""
+    mask: Flags = (columns["clean_ns"] >= window_ns) & np.isfinite(values).all(axis=1)
+    if sigma is not None:
+        mask &= values[:, -1] > 0.0
+    return mask
