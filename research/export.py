@@ -17,11 +17,11 @@ import msgspec
 import numpy as np
 
 from research.estimators import SIGMA_POWER, TREES
-from research.forecast import CHALLENGER, load
 from research.labels import Floats
 from research.microprice import adjustment
 from research.reference import references
 from research.train import HorizonFit, Training
+from research.trees import trees_of
 from services.features import schema
 from services.model import artifact
 from services.model.manifest import FORMAT, NO_BOUND, Horizon, Manifest, Range, content_version
@@ -52,9 +52,8 @@ def folded(model: Any, is_scaled: bool) -> tuple[Floats, Floats, Floats, float]:
 def save(training: Training, folder: Path) -> Manifest:
     """Write the model into `folder`, in place of the one there. Returns its manifest.
 
-    Trees are written as a challenger, which no service takes for a model: see `research.forecast`. The
-    joblib file carries its hash in its name and the manifest is renamed into place last, so that a reader
-    finds the old model or the new one, never a mixture.
+    The joblib file carries its hash in its name and the manifest is renamed into place last, so that a reader
+    finds the old model or the new one, never a mixture. Trees are written too, and serve as shadows alone.
     """
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"{folder}: not a folder")
@@ -66,18 +65,13 @@ def save(training: Training, folder: Path) -> Manifest:
     manifest = describe(training, name, digest)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(buffer.getvalue())
-    is_challenger = any(row.kind == TREES for row in manifest.horizons)
-    described, other = artifact.MANIFEST, CHALLENGER
-    if is_challenger:
-        described, other = other, described
-    fresh = folder / f".{described}.new"
+    fresh = folder / f".{artifact.MANIFEST}.new"
     fresh.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
-    fresh.replace(folder / described)
-    (folder / other).unlink(missing_ok=True)
+    fresh.replace(folder / artifact.MANIFEST)
     for path in folder.glob("pipelines-*.joblib"):
         if path.name != name:
             path.unlink()
-    load(folder)
+    artifact.load(folder)
     return manifest
 
 
@@ -115,6 +109,7 @@ def _horizon(row: HorizonFit, is_scaled: bool) -> Horizon:
     low, high, weights, offset = (empty, empty, empty, 0.0)
     if row.served.model is not None and row.served.kind != TREES:
         low, high, weights, offset = folded(row.served.model, is_scaled)
+    is_forest = row.served.model is not None and row.served.kind == TREES
     return Horizon(
         horizon_s=row.horizon_s,
         kind=row.served.kind if row.served.model is not None else "",
@@ -130,6 +125,7 @@ def _horizon(row: HorizonFit, is_scaled: bool) -> Horizon:
         sigma_power=SIGMA_POWER.get(row.served.kind, 1.0),
         prior_weight=row.served.prior_weight,
         majority=row.majority,
+        trees=trees_of(row.served.model.regressor_["regress"]) if is_forest else (),
     )
 
 
