@@ -68,10 +68,14 @@ class _Recorder:
         self.book: tuple[list[Level], list[Level]] | None = None  # at the beginning, once that has come
         self.events, self.levels = array("q"), array("q")
         self._parser = Parser(scale)
+        self._is_wanted = False  # the core asked for a snapshot
 
     def take(self, event: Event) -> bool:
         """One event. False where the stretch is over."""
         if event.kind == "snapshot":
+            if not self._is_wanted:
+                return True  # nobody asked for it
+            self._is_wanted = False
             outputs = self.core.snapshot(event.recv_ns, event.symbol, event.data)
         else:
             outputs = self.core.frame(event.recv_ns, f"{self.symbol.lower()}@{event.kind}", event.data)
@@ -79,6 +83,7 @@ class _Recorder:
         for output in outputs:
             message = output.message if isinstance(output, Out) else None
             if not isinstance(message, MARKET_KINDS):
+                self._is_wanted = self.book is None  # a book that is whole stays as it is
                 continue
             is_first = self.continuity.follow(message)
             if isinstance(message, Lob):

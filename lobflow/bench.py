@@ -16,9 +16,11 @@ from bench.features import measure as measure_features
 from bench.predict import measure as measure_predict
 from bench.record import measure as measure_record
 from bench.tick_to_order import Plan, measure
+from bench.train import measure as measure_train
 from lobflow.console import console as console_for
 from lobflow.console import print_json
 from lobflow.processes import stoppable
+from lobflow.training_options import BackendOption, JobsOption, SchedulerOption
 from services.model.artifact import load as load_model
 
 app = typer.Typer(
@@ -204,6 +206,51 @@ def predict(
         f"numpy dot products alone:   {figures['dots_us']:>7} us\n"
         f"vector to message:          {figures['vector_to_message_us']:>7} us\n"
         f"ratio: {figures['ratio']} ({figures['ratio_least']} to {figures['ratio_most']}), the bar is 3"
+    )
+    if as_json:
+        print_json(figures)
+
+
+@app.command("train")
+def train(
+    days: Annotated[int, typer.Option(help="How many days of rows of a second.", min=2)] = 30,
+    backend: BackendOption = "loky",
+    jobs: JobsOption = 2,
+    scheduler: SchedulerOption = "",
+    folder: Annotated[
+        Path | None, typer.Option(help="Where rows and predictions go for the time: about 20 MB a day.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
+) -> None:
+    """A walk-forward over days of Parquet: three horizons, five models, a day predicted by those before it.
+
+    The rows are drawn from a law: they have the size of a market and nothing else of one. Beside it the
+    linear models are fitted on the same rows held in memory by plain scikit-learn; `ratio` is its time over
+    ours.
+    """
+    console = console_for(as_json)
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        figures = measure_train(
+            days,
+            folder,
+            backend,
+            jobs,
+            scheduler,
+            lambda what, share: bar.update(task, description=what, completed=share),
+        )
+    console.print(
+        f"{figures['rows']:,} rows of {days} days, {figures['file_mb']} MB: {figures['fits']} fits on "
+        f"{figures['rows_fitted']:,} rows in {figures['seconds']} s "
+        f"({figures['cpu_seconds']} s of processors) with {jobs} jobs on {backend}, "
+        f"{figures['rows_per_s']:,} rows/s, {figures['peak_pss_mb']} MB at most "
+        f"({figures['peak_rss_mb']} MB with shared pages counted for each process)"
+    )
+    mine, plain = figures["by_days"], figures["in_memory"]
+    console.print(
+        f"{', '.join(figures['compared'])} for one horizon: by days {mine['seconds']} s and "
+        f"{mine['peak_pss_mb']} MB, in memory {plain['seconds']} s and {plain['peak_pss_mb']} MB; "
+        f"ratio {figures['ratio']}, weights differ by {figures['largest_difference']:.1e} at most"
     )
     if as_json:
         print_json(figures)

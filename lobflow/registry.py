@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lobflow.model_folder import ModelFolder
+from research.forecast import CHALLENGER
 from services.features.schema import SCHEMA_HASH
 from services.model.artifact import MANIFEST, Registry, load, read_manifest
 from services.model.manifest import Manifest
@@ -68,9 +69,11 @@ def _claims(folder: Path, version: str) -> bool:
 def register(root: Path, source: Path) -> Entry:
     """Put the model in `source` into its folder, unless it lies there. Raises BadInput for a damaged one.
 
+    A challenger of trees becomes a version like any other, which may not serve.
     It is complete when its name appears, and cannot be written to afterwards.
     """
-    manifest = load(source).manifest
+    described = CHALLENGER if (source / CHALLENGER).exists() else MANIFEST
+    manifest = load(source, described).manifest
     place = root / manifest.version
     if place.exists():
         return Entry(place, load(place).manifest, "")
@@ -78,9 +81,9 @@ def register(root: Path, source: Path) -> Entry:
     _keep_serving(ModelFolder(root), manifest)
     fresh = Path(tempfile.mkdtemp(prefix=".registering-", dir=root))
     try:
-        for name in (manifest.joblib_file, MANIFEST):
-            shutil.copyfile(source / name, fresh / name)
-            (fresh / name).chmod(READ_ONLY)
+        for name, kept in ((manifest.joblib_file, manifest.joblib_file), (described, MANIFEST)):
+            shutil.copyfile(source / name, fresh / kept)
+            (fresh / kept).chmod(READ_ONLY)
         load(fresh)
         fresh.chmod(0o755)
         fresh.rename(place)

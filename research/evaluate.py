@@ -9,7 +9,7 @@ import numpy as np
 
 from research.dataset import Dataset
 from research.fit import MIN_ROWS
-from research.forecast import Served, used, whole
+from research.forecast import Loaded, used, whole
 from research.labels import Flags, Floats
 from research.microprice import states
 from research.pairs import Pair
@@ -43,7 +43,7 @@ class Judged:
 
 
 def evaluate(
-    model: Served, data: Dataset, threshold: float = 0.5, coverages: Sequence[float] = COVERAGES
+    model: Loaded, data: Dataset, threshold: float = 0.5, coverages: Sequence[float] = COVERAGES
 ) -> Judged:
     """The hit-rate table of `model` over the rows of `data` that its fitting did not see.
 

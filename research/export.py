@@ -17,14 +17,15 @@ import msgspec
 import numpy as np
 
 from research.estimators import SIGMA_POWER, TREES
+from research.forecast import CHALLENGER, load
+from research.forest import exported
 from research.labels import Floats
 from research.microprice import adjustment
 from research.reference import references
 from research.train import HorizonFit, Training
-from research.trees import trees_of
 from services.features import schema
 from services.model import artifact
-from services.model.manifest import FORMAT, NO_BOUND, Horizon, Manifest, Range, content_version
+from services.model.manifest import FORMAT, NO_BOUND, Horizon, Manifest, Range, Tree, content_version
 from shared.errors import BadInput
 
 LIBRARIES = ("joblib", "numba", "numpy", "scikit-learn", "scipy")
@@ -52,8 +53,9 @@ def folded(model: Any, is_scaled: bool) -> tuple[Floats, Floats, Floats, float]:
 def save(training: Training, folder: Path) -> Manifest:
     """Write the model into `folder`, in place of the one there. Returns its manifest.
 
-    The joblib file carries its hash in its name and the manifest is renamed into place last, so that a reader
-    finds the old model or the new one, never a mixture. Trees are written too, and serve as shadows alone.
+    Trees are written as a challenger, which no service takes for a model (see `research.forecast`) until it
+    is registered, and then as a shadow. The joblib file carries its hash in its name and the manifest is
+    renamed into place last, so that a reader finds the old model or the new one, never a mixture.
     """
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"{folder}: not a folder")
@@ -65,13 +67,18 @@ def save(training: Training, folder: Path) -> Manifest:
     manifest = describe(training, name, digest)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(buffer.getvalue())
-    fresh = folder / f".{artifact.MANIFEST}.new"
+    is_challenger = any(row.kind == TREES for row in manifest.horizons)
+    described, other = artifact.MANIFEST, CHALLENGER
+    if is_challenger:
+        described, other = other, described
+    fresh = folder / f".{described}.new"
     fresh.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
-    fresh.replace(folder / artifact.MANIFEST)
+    fresh.replace(folder / described)
+    (folder / other).unlink(missing_ok=True)
     for path in folder.glob("pipelines-*.joblib"):
         if path.name != name:
             path.unlink()
-    artifact.load(folder)
+    load(folder)
     return manifest
 
 
@@ -107,9 +114,12 @@ def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manife
 def _horizon(row: HorizonFit, is_scaled: bool) -> Horizon:
     empty = np.empty(0)
     low, high, weights, offset = (empty, empty, empty, 0.0)
-    if row.served.model is not None and row.served.kind != TREES:
-        low, high, weights, offset = folded(row.served.model, is_scaled)
-    is_forest = row.served.model is not None and row.served.kind == TREES
+    trees: tuple[Tree, ...] = ()
+    if row.served.model is not None:
+        if row.served.kind == TREES:
+            trees = exported(row.served.model, is_scaled)
+        else:
+            low, high, weights, offset = folded(row.served.model, is_scaled)
     return Horizon(
         horizon_s=row.horizon_s,
         kind=row.served.kind if row.served.model is not None else "",
@@ -125,7 +135,7 @@ def _horizon(row: HorizonFit, is_scaled: bool) -> Horizon:
         sigma_power=SIGMA_POWER.get(row.served.kind, 1.0),
         prior_weight=row.served.prior_weight,
         majority=row.majority,
-        trees=trees_of(row.served.model.regressor_["regress"]) if is_forest else (),
+        trees=trees,
     )
 
 

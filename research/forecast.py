@@ -14,6 +14,10 @@ from services.model.manifest import Manifest
 from services.model.predictor import Predictor
 from shared.errors import BadInput
 
+CHALLENGER = (
+    "challenger.json"  # in the place of the manifest, where trees are: no service takes it for a model
+)
+
 
 class Forecaster(Protocol):
     """What evaluation and simulation ask of a model."""
@@ -21,6 +25,14 @@ class Forecaster(Protocol):
     def moves(self, data: Dataset, horizon_s: int) -> Floats:
         """Expected moves, (n,), quote currency, for each row of `data`; NaN where nothing is predicted.
         Raises BadInput for a horizon without a model."""
+
+
+class Loaded(Forecaster, Protocol):
+    """A model that knows what it was fitted on."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is written about it."""
 
 
 class Served:
@@ -41,7 +53,8 @@ class Served:
 
 def load(folder: Path) -> Served:
     """The model in `folder`. Raises BadInput with the file and what is wrong with it."""
-    return Served(artifact.load(folder).manifest)
+    described = CHALLENGER if (folder / CHALLENGER).exists() else artifact.MANIFEST
+    return Served(artifact.load(folder, described).manifest)
 
 
 def used(manifest: Manifest) -> list[int]:

@@ -20,7 +20,7 @@ AUTO = "auto"  # prior and fit mixed; in raw units LASSO where it keeps a featur
 
 # What `auto` fits, for itself and to be shown beside it; the first that has a model serves.
 _CONTENDERS = {"flow": ("shrunk", "prior", "lasso", "linear"), "seed": ("lasso", "linear")}
-_SERVING = {"flow": ("shrunk",), "seed": ("lasso", "linear")}
+SERVING = {"flow": ("shrunk",), "seed": ("lasso", "linear")}
 
 
 def kinds_of(model: str, features: Features) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ def serve(model: str, fitted: Mapping[str, Fitted], features: Features) -> tuple
     if model != AUTO:
         one = fitted[model]
         return one, "as asked" if one.model is not None else f"{model} keeps no feature: no model"
-    asked = _SERVING[features.feature_set]
+    asked = SERVING[features.feature_set]
     one = next((fitted[kind] for kind in asked if fitted[kind].model is not None), fitted[asked[-1]])
     if one.kind == "shrunk":
         share = f"{100.0 * (one.prior_weight or 0.0):g} % prior"
@@ -73,7 +73,7 @@ def walked(
     tested = np.zeros(len(X), dtype=np.bool_)
     # `auto` needs the kinds that may serve; those that are only shown beside it are among `models`.
     kinds = {model for model in models if model != AUTO}
-    kinds |= set(_SERVING[features.feature_set]) if AUTO in models else set()
+    kinds |= set(SERVING[features.feature_set]) if AUTO in models else set()
     for training, test in splits:
         if training.sum() < MIN_ROWS or not test.any():
             continue

@@ -21,6 +21,7 @@ from research.days.evidence import Evidence, Fold, varying, without_few
 from research.days.units import Part
 from research.estimators import PRIORS, SIGMA_POWER, SPARSE, Believed, estimator
 from research.labels import Flags, Floats
+from research.walk import AUTO, SERVING
 from shared.errors import BadInput
 
 
@@ -41,6 +42,24 @@ class Fit(NamedTuple):
         chosen = X[:, self.used]
         moves: Floats = self.model.predict(chosen if sigma is None else np.column_stack([chosen, sigma]))
         return moves
+
+
+def serving(
+    model: str,
+    evidence: Evidence,
+    names: Sequence[str],
+    feature_set: str,
+    is_scaled: bool,
+    horizon_s: int,
+    step_s: float,
+) -> Fit:
+    """What serves where `model` is asked for: that kind, or for `auto` the first with a model."""
+    kinds = SERVING[feature_set] if model == AUTO else (model,)
+    found = fit(kinds[0], evidence, names, is_scaled, horizon_s, step_s)
+    for kind in kinds[1:]:
+        if found.model is None:
+            found = fit(kind, evidence, names, is_scaled, horizon_s, step_s)
+    return found
 
 
 class _Table(NamedTuple):

@@ -1,10 +1,10 @@
-"""Are the vectors that were published those of their market entries? Pure.
+"""Are the vectors, and the flows, that were published those of their market entries? Pure.
 
 Market entries are folded once more, by a core of its own, and what it makes is held against what was
 published under the same ids: byte by byte, so bit by bit. Not checked, and counted as such, is what cannot be
-known: vectors before the core is warm, whose market entries are missing, or of another schema. A hole in the
-market entries (`seq` jumps) may be one of the copy that is read, not of the stream that was; the core then
-begins anew.
+known: vectors before the core is warm, whose market entries are missing, or of another schema, and a `Flow`
+of whose ten minutes a part is missing. A hole in the market entries (`seq` jumps) may be one of the copy that
+is read, not of the stream that was; the core then begins anew.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from services.features.schema import NAMES, SCHEMA_HASH
 from shared import codec
 from shared.codec import unpack_values
 from shared.errors import BadInput
-from shared.messages import AggTrade, FeatureVector, FeedStatus, Heartbeat, Lob, MarkPrice
+from shared.messages import AggTrade, AnyMessage, FeatureVector, FeedStatus, Flow, Heartbeat, Lob, MarkPrice
 from shared.streams import parse_id
 
 FACTS = ("recv_ns", "clean_ns", "bid_ticks", "ask_ticks", "tick_e9")
@@ -27,7 +27,8 @@ FACTS = ("recv_ns", "clean_ns", "bid_ticks", "ask_ticks", "tick_e9")
 
 class Mismatch(NamedTuple):
     """Where two vectors part: the first feature (or fact of the vector) that differs, as published and as
-    computed again. `vector` where one of the two is not there at all, `bytes` where one is none."""
+    computed again. `vector` where one of the two is not there at all, `flow` where a `Flow` is another,
+    `bytes` where what was published is neither."""
 
     entry_id: str
     feature: str
@@ -39,7 +40,7 @@ class _Made(NamedTuple):
     at: tuple[int, int]
     entry_id: str
     data: bytes | None  # None while the core is not warm
-    is_after_hole: bool  # between the Lob before and this one market entries are missing
+    is_after_hole: bool  # between what was made before and this one market entries are missing
 
 
 class Parity:
@@ -47,9 +48,9 @@ class Parity:
     below `after` serves to warm up alone."""
 
     def __init__(self, after: str = "0-0") -> None:
-        self.compared = 0  # vectors held against each other
+        self.compared = 0  # vectors and flows held against each other
         self.mismatches = 0  # of which differ, and vectors that one side alone has
-        self.unchecked = 0  # published vectors that could not be held against anything
+        self.unchecked = 0  # published ones that could not be held against anything
         self.other_schema = 0  # of which were of another schema than this code's
         self.first: Mismatch | None = None
         self._after = parse_id(after)
@@ -99,7 +100,7 @@ class Parity:
             self._published.popleft()
             self._begun = True
             if made.at > at:
-                if made.is_after_hole:
+                if made.is_after_hole or isinstance(_decoded(data), Flow):
                     self.unchecked += 1
                 else:
                     self._differs(Mismatch(entry_id, "vector", "one", "none: no Lob has this id"))
@@ -131,9 +132,11 @@ class Parity:
 
 def parted(entry_id: str, published: bytes, recomputed: bytes) -> Mismatch:
     """Where two encoded vectors that are not equal part. `schema` where the published one is of another."""
-    theirs, ours = _vector(published), _vector(recomputed)
-    if theirs is None or ours is None:
-        return Mismatch(entry_id, "bytes", repr(published[:40]), "a vector")
+    theirs, ours = _decoded(published), _decoded(recomputed)
+    if isinstance(theirs, Flow) and isinstance(ours, Flow):
+        return Mismatch(entry_id, "flow", repr(theirs), repr(ours))
+    if not isinstance(theirs, FeatureVector) or not isinstance(ours, FeatureVector):
+        return Mismatch(entry_id, "bytes", repr(published[:40]), f"a {type(ours).__name__}")
     if theirs.schema != SCHEMA_HASH:
         return Mismatch(entry_id, "schema", theirs.schema, SCHEMA_HASH)
     for fact in FACTS:
@@ -150,9 +153,8 @@ def parted(entry_id: str, published: bytes, recomputed: bytes) -> Mismatch:
     return Mismatch(entry_id, NAMES[place], *values)
 
 
-def _vector(data: bytes) -> FeatureVector | None:
+def _decoded(data: bytes) -> AnyMessage | None:
     try:
-        message = codec.decode(data)
+        return codec.decode(data)
     except BadInput:
         return None
-    return message if isinstance(message, FeatureVector) else None

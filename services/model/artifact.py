@@ -21,9 +21,9 @@ SERVING = "serving"
 _decoder = msgspec.json.Decoder(Manifest)
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
     """The manifest in `folder`, checked. Raises BadInput with the file and what is wrong with it."""
-    path = folder / MANIFEST
+    path = folder / name
     try:
         manifest = _decoder.decode(path.read_bytes())
     except OSError as error:
@@ -36,9 +36,9 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def load(folder: Path) -> Predictor:
+def load(folder: Path, name: str = MANIFEST) -> Predictor:
     """The model in `folder`. Raises BadInput where manifest and joblib file do not belong together."""
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, name)
     path = folder / manifest.joblib_file
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -126,7 +126,8 @@ class Registry:
 
     def _manifests(self) -> list[Path]:
         beside = self.folder.resolve().parent if self.is_single else self.folder
-        return sorted(beside.glob(f"*/{MANIFEST}"))
+        # A hidden folder is one that is being put in, or was left by that.
+        return sorted(path for path in beside.glob(f"*/{MANIFEST}") if path.parent.name[0] != ".")
 
     def _serving(self) -> dict[str, str]:
         """Symbol (empty for all) to version, as the file `serving` has it; empty where there is none."""

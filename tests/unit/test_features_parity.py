@@ -21,7 +21,7 @@ from services.recorder.core import Limits
 from services.recorder.layout import label_of
 from shared import codec
 from shared.codec import pack_tiers
-from shared.messages import AggTrade, FeatureVector, FeedStatus, Lob, Market
+from shared.messages import AggTrade, FeatureVector, FeedStatus, Flow, Lob, Market
 from shared.streams import Stream, parse_id
 from shared.units import MS, SECOND
 
@@ -131,6 +131,32 @@ def test_a_vector_that_one_side_alone_has_differs(entries: Entries, vectors: Ent
     place = next(at for at, (entry_id, _) in enumerate(vectors) if entry_id > trade_id)
     more = compared(entries, [*vectors[:place], (trade_id, vectors[place][1]), *vectors[place:]])
     assert (more.mismatches, more.first and more.first.entry_id) == (1, trade_id)
+
+
+def test_the_flow_of_the_minute_is_held_against_its_own(entries: Entries, vectors: Entries) -> None:
+    place, flow = next(
+        (place, message)
+        for place, (_, data) in enumerate(vectors)
+        if isinstance(message := codec.decode(data), Flow)
+    )
+    entry_id = vectors[place][0]
+    wrong = [
+        *vectors[:place],
+        (entry_id, codec.encode(msgspec.structs.replace(flow, from_ns=1))),
+        *vectors[place + 1 :],
+    ]
+    parity = compared(entries, wrong)
+    assert (parity.compared, parity.mismatches) == (len(vectors), 1)
+    assert parity.first is not None
+    assert (parity.first.entry_id, parity.first.feature) == (entry_id, "flow")
+
+
+def test_a_flow_whose_minutes_are_not_all_there_is_not_checked(entries: Entries, vectors: Entries) -> None:
+    trade_id = entries[GAP_AT + 1][0]  # nothing is made of it, and a flow is published under it
+    place = next(at for at, (entry_id, _) in enumerate(vectors) if parse_id(entry_id) > parse_id(trade_id))
+    flow = next(data for _, data in vectors if isinstance(codec.decode(data), Flow))
+    parity = compared(entries, [*vectors[:place], (trade_id, flow), *vectors[place:]])
+    assert (parity.compared, parity.mismatches, parity.unchecked) == (len(vectors), 0, 1)
 
 
 def test_other_schemas_and_what_lies_outside_are_not_held_against_anybody(

@@ -12,12 +12,12 @@ from model_data import START_NS, drawn, trained
 from research.dataset import Dataset
 from research.evaluate import Judged, evaluate
 from research.export import save
-from research.forecast import load
+from research.forecast import CHALLENGER, load
 from research.microprice import STATES
 from research.train import train_horizons
 from services.features import schema
 from services.model import artifact
-from shared.errors import BadInput
+from shared.errors import BadInput, BadSetting
 from shared.units import SECOND
 
 LATER_NS = START_NS + 10_000 * SECOND
@@ -94,8 +94,9 @@ def test_rows_without_whole_windows_get_no_prediction(tmp_path: Path) -> None:
 
 def test_trees_are_evaluated_and_never_serve(tmp_path: Path) -> None:
     training = train_horizons(drawn(500), model="boosting", horizons_s=(5,))
-    save(training, tmp_path)
-    with pytest.raises(BadInput, match="it can only be a shadow"):
+    manifest = save(training, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CHALLENGER, manifest.joblib_file]
+    with pytest.raises(BadSetting, match="holds no manifest"):
         artifact.Registry(tmp_path).default("BTCUSDT")
     model = load(tmp_path)
     data = drawn(500, seed=9, start_ns=LATER_NS)
@@ -109,6 +110,10 @@ def test_trees_are_evaluated_and_never_serve(tmp_path: Path) -> None:
     assert best.skill > 0.2
     with pytest.raises(BadInput, match="no model for 10 s; it has 5 s"):
         model.moves(data, 10)
+    # A linear model written over it takes its place.
+    trained(tmp_path)
+    assert not (tmp_path / CHALLENGER).exists()
+    assert load(tmp_path).manifest.is_linear
 
 
 def test_trees_turn_round_with_the_market(tmp_path: Path) -> None:
