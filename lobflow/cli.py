@@ -13,8 +13,8 @@ from lobflow.data import app as data
 from lobflow.evaluate import evaluate
 from lobflow.flow import flow
 from lobflow.market_stats import market_stats
-from lobflow.online_test import online_test
 from lobflow.model_command import app as model
+from lobflow.online_test import online_test
 from lobflow.parity import parity
 from lobflow.replay_command import replay
 from lobflow.report_command import report

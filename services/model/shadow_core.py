@@ -82,7 +82,7 @@ class ShadowCore:
         }
 
     def handle(self, message: AnyMessage, entry_id: bytes) -> list[Message]:
-        """What all versions say of the first vector of a second; nothing of the others, and of a Flow."""
+        """What all versions say of the first vector of a second; nothing of the others, nor of a Flow."""
         if isinstance(message, Flow):
             return []
         if not isinstance(message, FeatureVector):

@@ -57,11 +57,11 @@ def test_the_first_vector_of_a_second_is_predicted_by_all_others(models: list[Pr
         assert (alone.recv_ns, alone.bid_ticks, alone.schema) == (made.recv_ns, made.bid_ticks, made.schema)
 
 
-def test_a_flow_among_the_vectors_is_passed_over(models: list[Predictor]) -> None:
+def test_a_flow_is_passed_over(models: list[Predictor]) -> None:
     core = ShadowCore("BTCUSDT", models[0].version)
     core.follow(models)
-    flow = Flow((LATER_NS // MS) * MS, 0, 1, 1, 100, 5_000, 5_000, (), "none")
-    assert core.handle(flow, f"{FIRST_MS}-0".encode()) == []
+    flow = Flow(LATER_NS, LATER_NS, 10**8, 10**6, 100, 5000, 5000, (), "too short")
+    assert core.handle(flow, f"{FIRST_MS}-1".encode()) == []
     assert len(fed(core, 100)) == 1
 
 
