@@ -11,6 +11,9 @@ import typer
 from rich.progress import Progress
 
 from bench.book import measure as measure_book
+from bench.features import PEERS
+from bench.features import measure as measure_features
+from bench.predict import measure as measure_predict
 from bench.record import measure as measure_record
 from bench.tick_to_order import Plan, measure
 from bench.train import measure as measure_train
@@ -18,6 +21,7 @@ from lobflow.console import console as console_for
 from lobflow.console import print_json
 from lobflow.processes import stoppable
 from lobflow.training_options import BackendOption, JobsOption, SchedulerOption
+from services.model.artifact import load as load_model
 
 app = typer.Typer(
     help="Benchmarks: each prints a ratio to something run beside it in the same run.", no_args_is_help=True
@@ -129,6 +133,79 @@ def book(
         f"({figures['microseconds_per_frame']} us a frame)\n"
         f"decoded by msgspec alone:  {figures['decode_only_per_second']:>9,}/s\n"
         f"ratio: {figures['ratio']} ({figures['ratio_least']} to {figures['ratio_most']})"
+    )
+    if as_json:
+        print_json(figures)
+
+
+@app.command("features")
+def features(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="A raw recording; several files are one in sequence.", metavar="FILE..."),
+    ],
+    symbol: Annotated[str | None, typer.Option(help="Which, where the recording holds several.")] = None,
+    rounds: Annotated[int, typer.Option(help="Of each, in turn.", min=1)] = 9,
+    peers: Annotated[
+        Path, typer.Option(help="The Python that has hftbacktest.", envvar="LOBFLOW_PEERS_PYTHON")
+    ] = PEERS,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
+) -> None:
+    """Level updates and trades per second through book and all features, beside hftbacktest on the same.
+
+    Both hold the recording in memory. Ours gives a vector of all features after each diff; hftbacktest's
+    HashMap backtest, in the environment that `make peers` makes, steps through the same events by seconds.
+    `ratio` is the rate of ours over that of theirs.
+    """
+    console = console_for(as_json)
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        figures = measure_features(
+            files,
+            symbol.upper() if symbol else None,
+            rounds,
+            peers,
+            lambda what, share: bar.update(task, description=what, completed=share),
+        )
+    console.print(
+        f"{figures['symbol']}: {figures['level_updates']:,} level updates, {figures['trades']:,} trades, "
+        f"{figures['rounds']} rounds\n"
+        f"book and {figures['features']} features: {figures['updates_per_second']:>11,}/s "
+        f"({figures['microseconds_per_vector']} us a vector)\n"
+        f"hftbacktest {figures['hftbacktest']}:     {figures['hftbacktest_updates_per_second']:>11,}/s\n"
+        f"ratio: {figures['ratio']} ({figures['ratio_least']} to {figures['ratio_most']})"
+    )
+    if as_json:
+        print_json(figures)
+
+
+@app.command("predict")
+def predict(
+    model: Annotated[
+        Path | None, typer.Option(help="A model folder. Default: drawn weights for all features of set flow.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Of 2,000 predictions each, in turn.", min=3)] = 41,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
+) -> None:
+    """One linear prediction for all horizons beside the bare numpy dot products of the same size.
+
+    `ratio` is the time of one prediction, checks of the vector included, over that of the dot products; the
+    bar is 3.
+    """
+    console = console_for(as_json)
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("measuring", total=1.0)
+        figures = measure_predict(
+            None if model is None else load_model(model).manifest,
+            rounds,
+            lambda share: bar.update(task, completed=share),
+        )
+    console.print(
+        f"{figures['horizons']} horizons of {figures['features']} features, {figures['rounds']} rounds\n"
+        f"prediction with its checks: {figures['predict_us']:>7} us\n"
+        f"numpy dot products alone:   {figures['dots_us']:>7} us\n"
+        f"vector to message:          {figures['vector_to_message_us']:>7} us\n"
+        f"ratio: {figures['ratio']} ({figures['ratio_least']} to {figures['ratio_most']}), the bar is 3"
     )
     if as_json:
         print_json(figures)

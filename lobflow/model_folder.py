@@ -9,6 +9,7 @@ from __future__ import annotations
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
+from lobflow.serving_history import Change, append
 from services.features.schema import SCHEMA_HASH
 from services.model.artifact import MANIFEST, SERVING, Registry, load, read_manifest
 from services.model.predictor import Predictor
@@ -47,13 +48,16 @@ class ModelFolder:
         found = (read_manifest(path.parent) for path in self.folder.glob(f"*/{MANIFEST}"))
         return any((one.version, one.schema) == (version, SCHEMA_HASH) for one in found)
 
-    def name(self, symbol: str, version: str) -> None:
-        """Let `version` serve `symbol` from the next start of the service on."""
+    def name(self, symbol: str, version: str, change: Change | None = None) -> None:
+        """Let `version` serve `symbol` from the next start of the service on. A `change` is kept in the
+        history, with what served before."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / f".{SERVING}.lock").open("w") as lock:
             flock(lock, LOCK_EX)  # symbols are fitted in processes of their own
             path = self.folder / SERVING
             lines = path.read_text().splitlines() if path.exists() else []
+            if change is not None:
+                append(self.folder, change)
             others = [line for line in lines if line.split()[:1] != [symbol]]
             fresh = self.folder / f".{SERVING}.new"
             fresh.write_text("\n".join([*others, f"{symbol} {version}"]) + "\n")

@@ -43,6 +43,7 @@ class Child:
     instance: str
     log: Path
     environment: dict[str, str]
+    module: str = ""  # what is run; empty is `services.<service>`
     process: asyncio.subprocess.Process | None = None
     restarts: int = 0
     end_code: int = 0  # of the process before this one; negative is a signal
@@ -88,11 +89,13 @@ class Processes:
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         logs.mkdir(parents=True, exist_ok=True)
 
-    async def start(self, service: str, *, instance: str = "0", **settings: object) -> Child:
-        """Start one service with further settings of its own."""
+    async def start(
+        self, service: str, *, instance: str = "0", module: str = "", **settings: object
+    ) -> Child:
+        """Start one service, or another `module` of it, with further settings of its own."""
         values = {**self._settings, **settings, "instance": instance, "parent_pid": os.getpid()}
         environment = {**inherited(), **to_environment(values), "PYTHONUNBUFFERED": "1"}
-        child = Child(service, instance, Path(), environment)
+        child = Child(service, instance, Path(), environment, module)
         child.log = self._logs / f"{child.name}.log"
         self.children[child.name] = child
         await self._spawn(child)
@@ -112,7 +115,7 @@ class Processes:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            f"services.{child.service}",
+            child.module or f"services.{child.service}",
             env=child.environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=out,
@@ -151,13 +154,19 @@ class Processes:
             await asyncio.sleep(child.backoff.after(time.monotonic() - child.started))
             child.restarts += 1
             self._on_restart(child)
-            if self._is_stopping:
+            if not await self._spawn_again(child):
                 return
-            try:
-                await self._spawn(child)
-            except OSError as error:
-                self._fail(f"{child.name} could not be started again: {error}")
-                return
+
+    async def _spawn_again(self, child: Child) -> bool:
+        """Unless all are to stop. False where it is not there."""
+        if self._is_stopping:
+            return False
+        try:
+            await self._spawn(child)
+        except OSError as error:
+            self._fail(f"{child.name} could not be started again: {error}")
+            return False
+        return True
 
     def _fail(self, text: str) -> None:
         if not self.failed.done():

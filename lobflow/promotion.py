@@ -24,10 +24,20 @@ class Monitor:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
 
+    def status(self) -> dict[str, Any]:
+        """How the system is. Raises Refused."""
+        found: dict[str, Any] = self._ask("/api/v1/status")
+        return found
+
     def serves(self, symbol: str) -> str | None:
         """The version that made the newest prediction; None before any. Raises Refused."""
-        rows = self._ask("/api/v1/status")["symbols"]
+        rows = self.status()["symbols"]
         return next((row["model"] for row in rows if row["symbol"] == symbol), None)
+
+    def controls(self) -> list[dict[str, Any]]:
+        """What was ordered, newest first. Raises Refused."""
+        found: list[dict[str, Any]] = self._ask("/api/v1/control?limit=1000")["controls"]
+        return found
 
     def order(
         self, symbol: str, version: str, who: str, why: str, within_seconds: float, from_id: str | None = None

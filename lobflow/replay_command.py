@@ -59,8 +59,12 @@ def replay(
         ),
     ] = None,
     strategy: Annotated[
-        Literal["threshold", "bench", "none"], typer.Option(help="What the trader does with predictions.")
+        Literal["threshold", "maker", "bench", "none"],
+        typer.Option(help="What the trader does with predictions."),
     ] = "threshold",
+    demonstration: Annotated[
+        bool, typer.Option("--demonstration", help="The maker quotes whatever it is worth.")
+    ] = False,
     threshold: Annotated[
         float | None,
         typer.Option(help="Enter from this predicted move on, USDT; default: the 90 % quantile in training."),
@@ -102,6 +106,7 @@ def replay(
         period=period,
         monitor_port=port if port is not None else (MONITOR_PORT if speed else 0),
         copies=copies,
+        extra={"maker_demonstration": True} if demonstration else {},
     )
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"), TimeElapsedColumn(),

@@ -18,7 +18,7 @@ from research.scores import Score
 from research.served import served
 from services.recorder.reader import files, read
 from shared import codec
-from shared.messages import AnyMessage, Decision, Prediction
+from shared.messages import AnyMessage, Decision, Flow, Prediction
 from shared.streams import Stream
 
 
@@ -70,8 +70,9 @@ def build(options: Options, result: Result) -> Report:
         "files": [path.name for path in options.files],
         "frames": sum(row.frames for row in result.instruments.values()),
         "market": dict(sorted(kinds["market"].items())),
-        "features": kinds["features"].total(),
-        "predictions": kinds["predictions"].total(),
+        "features": kinds["features"]["FeatureVector"],
+        "predictions": kinds["predictions"]["Prediction"],
+        "flows": kinds["features"]["Flow"],
         "predictions_valid": valid,
         "decisions": kinds["decisions"].total(),
         "requests_sent": requests["sent"],
@@ -107,8 +108,9 @@ def build(options: Options, result: Result) -> Report:
 def _predictions(data: Path, result: Result, symbol: str) -> Iterator[Prediction]:
     for _, entry in read(files(data, result.run_id, Stream.PREDICTIONS, symbol)):
         message: AnyMessage = codec.decode(entry)
-        assert isinstance(message, Prediction)
-        yield message
+        if not isinstance(message, Flow):
+            assert isinstance(message, Prediction)
+            yield message
 
 
 def _flat(trade: dict[str, Any]) -> dict[str, Any]:

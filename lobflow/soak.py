@@ -6,7 +6,7 @@ import asyncio
 import signal
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +26,7 @@ from lobflow.state_folder import StateFolder
 from lobflow.status_view import line
 from lobflow.system_status import SystemStatus
 from lobflow.up import Options, System, run
+from lobflow.waiting import GIVE_UP_SECONDS, until
 from services.trader.signing import Signer, query_of
 from shared.bus import Link
 from shared.errors import LobflowError
@@ -34,8 +35,6 @@ from shared.units import MS
 
 SAMPLE_SECONDS = 5.0
 SETTLED_SECONDS = 600.0  # memory is watched from here on, or from a third of a shorter run
-LOOK_SECONDS = 0.05
-GIVE_UP_SECONDS = 60.0
 DRILLS = ("features", "model", "recorder", "trader", "collector", "monitor", "venue")
 
 
@@ -169,7 +168,7 @@ class Soak:
         try:
             async with aiohttp.ClientSession() as session:
                 if name == "venue":
-                    await _until(lambda: _answers(session, self._status_url()), name)
+                    await until(lambda: _answers(session, self._status_url()), name)
                     killed_ns, self._found.back_seconds[name] = time.time_ns(), time.monotonic() - started
                 for other in others:
 
@@ -178,7 +177,7 @@ class Soak:
                         report = await health(link, self._run_id, other)
                         return report is not None and report.at_ns > killed_ns and report.state == "ready"
 
-                    await _until(is_ready, other)
+                    await until(is_ready, other)
         finally:
             await link.close()
         away = time.monotonic() - started
@@ -199,7 +198,7 @@ class Soak:
                 async with session.get(f"{system.monitor_url}/api/v1/positions") as answer:
                     return all(Decimal(row["size"]) == 0 for row in await answer.json())
 
-            await _until(is_flat, "flat positions")
+            await until(is_flat, "flat positions")
 
             async def agrees() -> bool:
                 """Whether both say the same of PnL."""
@@ -210,7 +209,7 @@ class Soak:
                 return Decimal(found.net_pnl) == Decimal(found.venue_net_pnl)
 
             try:
-                await _until(agrees, "equal PnL", 10.0)
+                await until(agrees, "equal PnL", 10.0)
             except LobflowError:
                 self._say("soak", "the two PnL do not agree", "ERROR")  # and `judge` says by how much
             for audit in self._audits:
@@ -262,11 +261,3 @@ async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
             return answer.status == 200
     except aiohttp.ClientError:
         return False
-
-
-async def _until(is_true: Callable[[], Awaitable[bool]], what: str, seconds: float = GIVE_UP_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not await is_true():
-        if time.monotonic() > deadline:
-            raise LobflowError(f"waited {seconds:g} s for {what}")
-        await asyncio.sleep(LOOK_SECONDS)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from shared import bus, codec
 from shared.bus import Link
-from shared.messages import FeedStatus, Fill, Lob
+from shared.messages import FeedStatus, Fill, Flow, Lob
 from shared.streams import Stream, key, parse_id
 
 BROKEN = ("gap", "crossed", "stale")
@@ -43,10 +43,11 @@ class Audit:
                     self._take(stream, trail, parse_id(entry_id), data)
 
     def _take(self, stream: Stream, trail: Trail, entry_id: Id, data: bytes) -> None:
-        if stream in (Stream.FEATURES, Stream.PREDICTIONS):
-            trail.ids.append(entry_id)
-            return
         message = codec.decode(data)
+        if stream in (Stream.FEATURES, Stream.PREDICTIONS):
+            if not isinstance(message, Flow):  # which has the id of another entry than a book
+                trail.ids.append(entry_id)
+            return
         if isinstance(message, Lob):
             trail.ids.append(entry_id)
         elif isinstance(message, FeedStatus) and message.state in BROKEN:

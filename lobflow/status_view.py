@@ -24,6 +24,7 @@ def line(seen: SystemStatus) -> str:
     if waiting:
         parts.append("waiting for " + ", ".join(waiting))
     parts += [symbol_text(row, seen) for row in _symbols(seen)]
+    parts += gate_texts(seen.answers)
     if seen.answers:
         parts.append(money(seen.answers))
     return " | ".join(parts)
@@ -45,6 +46,7 @@ def panel(seen: SystemStatus, title: str) -> RenderableType:
         )
     parts: list[RenderableType] = [Text(title, "bold"), services]
     parts += [Text(symbol_text(row, seen)) for row in _symbols(seen)]
+    parts += [Text(text, "dim") for text in gate_texts(seen.answers)]
     if seen.answers:
         parts.append(Text(money(seen.answers), "bold"))
     return Group(*parts)
@@ -72,6 +74,18 @@ def symbol_text(row: dict[str, Any], seen: SystemStatus) -> str:
     own = next((one for one in seen.answers["positions"] if one["symbol"] == row["symbol"]), None)
     parts.append(f"position {own['size'] if own else 0}")
     return ", ".join(parts)
+
+
+def gate_texts(answers: dict[str, Any]) -> list[str]:
+    """What the gate says of each symbol's model, and why; nothing where it is off."""
+    status = answers.get("status", {})
+    if status.get("gate", "off") == "off":
+        return []
+    return [
+        f"{symbol}: gate {status['gate']}, edge of {gate['version']} {gate['verdict']}: {gate['why']}"
+        for symbol, gate in status.get("gates", {}).items()
+        if gate is not None
+    ]
 
 
 def money(answers: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from lobflow.console import console as console_for
 from lobflow.model_folder import ModelFolder
 from lobflow.promotion import Monitor, Refused
+from lobflow.serving_history import promotion
 from lobflow.train import show, summary
 from research.contest import contest
 from research.export import save
@@ -97,7 +98,9 @@ def further(
     why = f"fitted on {hours:g} synthetic hours; {found.sentence}"
     from_id = monitor.promote(symbol, fresh.version, "first_model", why, PROMOTION_SECONDS)
     # Only now: no id below `from_id` is without its prediction any more, so a restart changes none.
-    folder.name(symbol, fresh.version)
+    folder.name(
+        symbol, fresh.version, promotion(symbol, fresh.version, serving.version, "first_model", why, from_id)
+    )
     console.print(f"{symbol}: model {fresh.version} serves from id {from_id} on")
     return {**told, "serves": True, "from_id": from_id}
 

@@ -20,6 +20,7 @@ from lobflow.first_models import FirstModels
 from lobflow.private_redis import PrivateRedis
 from lobflow.processes import Child, Processes
 from lobflow.replay import forget
+from lobflow.retraining import Retraining
 from lobflow.service_logs import ServiceLogs
 from lobflow.state_folder import StateFolder
 from lobflow.system_status import SystemStatus, look
@@ -57,6 +58,7 @@ class System:
     redis_url: str
     processes: Processes
     models: FirstModels
+    retraining: Retraining
     started: float = field(default_factory=time.monotonic)
     redis_restarts: int = 0
 
@@ -75,6 +77,7 @@ class System:
         """Somebody does not want to wait: no service is given time any more."""
         self.processes.kill_all()
         self.models.kill()
+        self.retraining.kill()
 
 
 Watch = Callable[[System, SystemStatus], Awaitable[None]]
@@ -120,9 +123,12 @@ async def _run(
     models = FirstModels(
         Path(str(settings["model_dir"])), options.venue.symbols, logs.line, options.state.held
     )
-    system = System(options, redis, redis_url, processes, models)
+    monitor_url = f"http://127.0.0.1:{options.port}"
+    retraining = Retraining(settings, options.own, monitor_url, logs.line, options.state.held)
+    system = System(options, redis, redis_url, processes, models, retraining)
     began(system)
     background: list[asyncio.Task[None]] = []
+    is_retraining = False
     if redis is not None:  # ours alone: no replay of before runs on it
         link = await Link(redis_url).open(REDIS_SECONDS)
         await forget(link, "replay-*")
@@ -148,6 +154,9 @@ async def _run(
                 if seen.is_ready and options.improves and not models.is_improving:
                     models.is_improving = True
                     background.append(asyncio.create_task(models.improve(system.monitor_url)))
+                if seen.is_ready and retraining.every_hours and not is_retraining:
+                    is_retraining = True
+                    background.append(asyncio.create_task(retraining.run()))
                 await sleep_unless(stop, LOOK_SECONDS)
         if processes.failed.done():
             processes.failed.result()
@@ -167,6 +176,8 @@ async def _serve_model(system: System, stop: asyncio.Event) -> None:
         await link.close()
     if not stop.is_set():
         await system.processes.start("model")
+        if system.options.own.shadow_models:
+            await system.processes.start("model", instance="shadows", module="services.model.shadows")
 
 
 async def _keep_redis(system: System, logs: ServiceLogs) -> None:

@@ -188,8 +188,8 @@ def introduction(options: Options) -> str:
     url = f"http://127.0.0.1:{options.port}"
     gate = {
         "off": "gate off: trades whether or not a model has shown an edge",
-        "warn": "gate at warn: trades although no edge after costs was shown",
-        "enforce": "gate at enforce: no entry is allowed, because no edge after costs was shown",
+        "warn": "gate at warn: trades although no edge after costs may have been shown",
+        "enforce": "gate at enforce: no entry is allowed before an edge after costs was shown",
     }[options.own.gate]
     return "\n".join(
         [

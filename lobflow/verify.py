@@ -16,9 +16,9 @@ from lobflow.console import print_json
 from research.capture import verify as check
 
 ROWS = (
-    "snapshots", "depth_applied", "depth_duplicates", "gaps", "crossed", "bbo_checked", "bbo_agree",
-    "bbo_late_checked", "bbo_late_agree", "trade_id_gaps", "trade_ids_missing", "trade_duplicates",
-    "zero_trades", "parked", "lobs", "longest_depth_silence_seconds", "tick", "lot",
+    "snapshots", "snapshots_differ", "depth_applied", "depth_duplicates", "gaps", "crossed",
+    "bbo_checked", "bbo_agree", "bbo_late_checked", "bbo_late_agree", "trade_id_gaps", "trade_ids_missing",
+    "trade_duplicates", "zero_trades", "parked", "lobs", "longest_depth_silence_seconds", "tick", "lot",
 )  # fmt: skip
 
 
@@ -31,8 +31,8 @@ def verify(
     """Check a raw recording: ids without a gap, a book that is never crossed and agrees with bookTicker.
 
     Exit code 1 where something is wrong: a gap in the ids of diffs or trades, a crossed book, a bookTicker
-    that differs from the book at the same `u`, a frame or line that cannot be read, a file that is cut. A
-    recording without a depth snapshot is checked as far as it can be, and that is said.
+    or a later snapshot that differs from the book at the same `u`, a frame or line that cannot be read, a
+    file that is cut. A recording without a depth snapshot is checked as far as it can be, and that is said.
     """
     console = console_for(as_json)
     with Progress(console=console, transient=True) as bar:

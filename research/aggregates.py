@@ -1,7 +1,7 @@
 """Single trades of a synthetic market to aggTrades, on integers: the rule of `services/venue/tape.py`.
 
 There it works on the texts of frames. Here only what the features see of an aggregate is kept: when it was
-sent, its signed size, and its place among the other events. A test holds the two together.
+sent, its signed size and price, and its place among the other events. A test holds the two together.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class Closed(NamedTuple):
     places: Ints
     recv_ns: Ints
     signed_lots: Ints
+    price_ticks: Ints
 
 
 class Aggregates:
@@ -38,11 +39,12 @@ class Aggregates:
         at: list[int] = []  # -1 where a timer closes: then the time gives the place
         sent_ns: list[int] = []
         signed: list[int] = []
+        prices: list[int] = []
         under_way = self._open
         due_ns = self._due_ns(until_ns)
         for place, (now_ns, price, lots, side) in zip(places.tolist(), trades.tolist(), strict=True):
             if due_ns <= now_ns:
-                self._close(now_ns, at, sent_ns, signed)
+                self._close(now_ns, at, sent_ns, signed, prices)
             key, now_ms = side * price, now_ns // MS
             one = under_way.get(key)
             if one is not None and now_ms - one[0] < WINDOW_MS:
@@ -53,19 +55,22 @@ class Aggregates:
                 at.append(place)
                 sent_ns.append(now_ns)
                 signed.append(one[1] * side)
+                prices.append(price)
             under_way[key] = (now_ms, lots, now_ns + WINDOW_MS * MS)
             due_ns = self._due_ns(until_ns)
-        self._close(until_ns, at, sent_ns, signed)
+        self._close(until_ns, at, sent_ns, signed, prices)
         times = np.array(sent_ns, np.int64)
         where = np.array(at, np.int64)
         # A timer that is due at the very time of an event comes before it.
         where = np.where(where >= 0, where, np.searchsorted(times_ns, times, "left"))
-        return Closed(where, times, np.array(signed, np.int64))
+        return Closed(where, times, np.array(signed, np.int64), np.array(prices, np.int64))
 
     def _due_ns(self, otherwise_ns: int) -> int:
         return next((due_ns for _, _, due_ns in self._open.values()), otherwise_ns)
 
-    def _close(self, now_ns: int, at: list[int], sent_ns: list[int], signed: list[int]) -> None:
+    def _close(
+        self, now_ns: int, at: list[int], sent_ns: list[int], signed: list[int], prices: list[int]
+    ) -> None:
         """Close what is due at `now_ns`."""
         while self._open:
             key = next(iter(self._open))
@@ -76,3 +81,4 @@ class Aggregates:
             at.append(-1)
             sent_ns.append(due_ns)
             signed.append(lots if key > 0 else -lots)
+            prices.append(abs(key))

@@ -18,9 +18,9 @@ from shared.errors import BadInput
 from shared.units import SECOND
 
 TOTALS = (
-    "snapshots", "depth_applied", "depth_duplicates", "gaps", "crossed", "bbo_checked", "bbo_agree",
-    "bbo_late_checked", "bbo_late_agree", "trade_id_gaps", "trade_ids_missing", "trade_duplicates",
-    "zero_trades", "parked", "lobs",
+    "snapshots", "snapshots_differ", "depth_applied", "depth_duplicates", "gaps", "crossed",
+    "bbo_checked", "bbo_agree", "bbo_late_checked", "bbo_late_agree", "trade_id_gaps", "trade_ids_missing",
+    "trade_duplicates", "zero_trades", "parked", "lobs",
 )  # fmt: skip
 EVERY = 20_000  # lines between two calls of `progress`
 
@@ -111,6 +111,8 @@ def _result(
         wrong = row["bbo_checked"] - row["bbo_agree"] + row["bbo_late_checked"] - row["bbo_late_agree"]
         if wrong:
             problems.append(f"{symbol}: {wrong} bookTickers differ from the book at the same u")
+        if row["snapshots_differ"]:
+            problems.append(f"{symbol}: {row['snapshots_differ']} later snapshots differ from the book")
         if row["book"].startswith("never"):
             problems.append(f"{symbol}: the book is {row['book']}")
     return {

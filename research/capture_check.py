@@ -7,13 +7,14 @@ as it can be, and each loss is counted once, also while the book waits for a sna
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from typing import Any
 
 import msgspec
 
 from services.collector.core import CollectorCore
 from services.collector.feed import Feed, Out, Output
+from services.collector.sync import BUFFER_LIMIT
 from services.venue.lines import Line
 from shared.errors import BadFrame
 from shared.messages import Lob
@@ -59,7 +60,8 @@ class SymbolCheck:
         self._parser = Parser(scale)
         self._last_u: int | None = None
         self._last_ids: dict[str, int] = {}  # of trades and of aggTrades
-        self._waiting: list[int] = []  # `u` of the diffs since the book was last whole
+        # `u` of the diffs since the book was last whole; the core keeps no more of them for a snapshot
+        self._waiting: deque[int] = deque(maxlen=BUFFER_LIMIT)
         self._snapshot_id = 0  # of the last snapshot
         self._depth_ns: int | None = None  # when the last diff came
         self._silence_ns = 0  # the longest time between two diffs
@@ -69,9 +71,10 @@ class SymbolCheck:
         self.first_ns = line.recv_ns if not self.frames else min(self.first_ns, line.recv_ns)
         self.last_ns = max(self.last_ns, line.recv_ns)
         self.frames[line.kind] += 1
+        new: int | None = None  # `u` of a diff that is not one again
         try:
             if line.kind == "depth":
-                self._depth(line, place)
+                new = self._depth(line, place)
             elif line.kind in ("trade", "aggTrade"):
                 self._tape(line, place)
             elif line.kind == "snapshot":
@@ -80,6 +83,8 @@ class SymbolCheck:
                 self._see(self._core.frame(line.recv_ns, f"{self.symbol.lower()}@{line.kind}", line.data))
             elif line.kind == "other":
                 self._check_other(line)
+            if new is not None:
+                self._waiting.append(new)
         except (BadFrame, msgspec.MsgspecError, UnicodeDecodeError) as error:
             self._problem("parked", f"{place}: {error}")
         if line.kind == "depth" and self._feed.sync.is_live and self._waiting:
@@ -89,7 +94,7 @@ class SymbolCheck:
     def _feed(self) -> Feed:
         return self._core.feeds[self.symbol]
 
-    def _depth(self, line: Line, place: str) -> None:
+    def _depth(self, line: Line, place: str) -> int | None:
         if self._depth_ns is not None:
             self._silence_ns = max(self._silence_ns, line.recv_ns - self._depth_ns)
         self._depth_ns = line.recv_ns
@@ -97,11 +102,11 @@ class SymbolCheck:
         previous = ids.U - 1 if ids.pu is None else ids.pu
         if self._last_u is not None and ids.u <= self._last_u:
             self.counts["depth_duplicates"] += 1
-            return
+            return None
         if self._last_u is not None and previous != self._last_u:
             self._problem("gaps", f"{place}: pu {previous} after u {self._last_u}")
         self._last_u = ids.u
-        self._waiting.append(ids.u)
+        return ids.u
 
     def _tape(self, line: Line, place: str) -> None:
         trade = _trade.decode(line.data)
@@ -165,6 +170,7 @@ class SymbolCheck:
             "frames": dict(sorted(self.frames.items())),
             "book": self.book_state(),
             "snapshots": self.frames["snapshot"],
+            "snapshots_differ": core["snapshots_differs"],
             "depth_applied": counts["depth_applied"],
             "depth_duplicates": counts["depth_duplicates"],
             "gaps": counts["gaps"],

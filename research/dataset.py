@@ -25,7 +25,7 @@ from services.recorder.layout import label_of
 from services.recorder.reader import files_of, read
 from shared import codec
 from shared.errors import BadInput
-from shared.messages import Lob, Market, Message
+from shared.messages import AggTrade, Lob, Market, Message
 from shared.streams import Stream
 from shared.units import MS
 
@@ -67,6 +67,7 @@ class Dataset:
     entries: int
     sha256: str  # of the market entries of the whole recording, ids and bytes; of a history, its arrays
     files: tuple[str, ...] = ()  # names of what was read, without their folders
+    trades: int | None = None  # aggTrades in all of the recording; not known of a part
 
     def rows(self, mask: Flags) -> Dataset:
         """The same data with the rows of `mask` only."""
@@ -86,6 +87,7 @@ class Dataset:
             track=self.track.until(until_ns),
             from_ns=from_ns,
             until_ns=until_ns,
+            trades=self.trades if (from_share, to_share) == (0.0, 1.0) else None,
         )
 
 
@@ -121,6 +123,9 @@ def _read(paths: Sequence[Path]) -> dict[str, list[tuple[str, Message]]]:
             entries.setdefault(symbol, []).append((entry_id, message))
         return entries
     for folder in folders:
+        runs = sorted(one.parent.name for one in folder.glob("*/stream=market"))
+        if runs and not (folder / "stream=market").exists():
+            raise BadInput(f"{folder} holds runs; give one of them: {', '.join(runs)}")
         for place in sorted((folder / "stream=market").glob("symbol=*")):
             symbol = place.name.removeprefix("symbol=")
             rows = read(files_of(folder, label_of(Stream.MARKET, symbol)))
@@ -150,11 +155,16 @@ class Origin(NamedTuple):
     breaks_ns: Ints  # (b,) ascending
     entries: int
     sha256: str
+    trades: int | None = None
 
 
 def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int = 1000) -> Dataset:
-    """Rows from one symbol's market entries, in stream order. Raises BadInput where no book is among them."""
-    computed = batch.compute(entries)
+    """Rows from one symbol's market entries, in stream order. Raises BadInput where no book is among them,
+    where time goes back, and for entries that no collector writes."""
+    try:
+        computed = batch.compute(entries)
+    except ValueError as error:
+        raise BadInput(f"{symbol}: {error}") from error
     before, breaks_ns = _breaks(entries)
     if len(before) != len(computed.recv_ns):
         raise BadInput(f"{symbol}: {len(computed.recv_ns)} vectors of {len(before)} books")
@@ -176,6 +186,7 @@ def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int =
         breaks_ns=np.array(breaks_ns, dtype=np.int64),
         entries=len(entries),
         sha256=_digest(entries),
+        trades=sum(isinstance(message, AggTrade) for _, message in entries),
     )
     return dataset(symbol, books, origin, sample_ms)
 
@@ -224,6 +235,7 @@ def dataset(symbol: str, books: Books, origin: Origin, sample_ms: int = 1000) ->
         until_ns=origin.until_ns,
         entries=origin.entries,
         sha256=origin.sha256,
+        trades=origin.trades,
     )
 
 

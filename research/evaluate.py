@@ -133,12 +133,9 @@ def _usable(manifest: Manifest, data: Dataset) -> tuple[Dataset, list[str]]:
     mask = whole(manifest, data)
     window_s = manifest.longest_window_ns / SECOND
     if mask.sum() < MIN_ROWS:
-        breaks = len(data.track.breaks_ns)
-        why = (
-            f"the data are {breaks} gaps in {len(data.recv_ns)} rows"
-            if breaks > 1
-            else f"the data have {len(data.recv_ns)} rows"
-        )
+        gaps = len(data.track.breaks_ns)
+        why = f"there are {gaps} gaps in {len(data.recv_ns)} rows"
+        why = why if gaps > 1 else f"the data have {len(data.recv_ns)} rows"
         raise BadInput(
             f"{data.symbol}: on {mask.sum()} rows all windows of {window_s:g} s are whole; judging needs "
             f"{MIN_ROWS}, and {why}"

@@ -18,12 +18,14 @@ import numpy as np
 
 from research.estimators import SIGMA_POWER, TREES
 from research.forecast import CHALLENGER, load
+from research.forest import exported
 from research.labels import Floats
 from research.microprice import adjustment
+from research.reference import references
 from research.train import HorizonFit, Training
 from services.features import schema
 from services.model import artifact
-from services.model.manifest import FORMAT, NO_BOUND, Horizon, Manifest, Range, content_version
+from services.model.manifest import FORMAT, NO_BOUND, Horizon, Manifest, Range, Tree, content_version
 from shared.errors import BadInput
 
 LIBRARIES = ("joblib", "numba", "numpy", "scikit-learn", "scipy")
@@ -51,9 +53,9 @@ def folded(model: Any, is_scaled: bool) -> tuple[Floats, Floats, Floats, float]:
 def save(training: Training, folder: Path) -> Manifest:
     """Write the model into `folder`, in place of the one there. Returns its manifest.
 
-    Trees are written as a challenger, which no service takes for a model: see `research.forecast`. The
-    joblib file carries its hash in its name and the manifest is renamed into place last, so that a reader
-    finds the old model or the new one, never a mixture.
+    Trees are written as a challenger, which no service takes for a model (see `research.forecast`) until it
+    is registered, and then as a shadow. The joblib file carries its hash in its name and the manifest is
+    renamed into place last, so that a reader finds the old model or the new one, never a mixture.
     """
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"{folder}: not a folder")
@@ -103,6 +105,7 @@ def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manife
         joblib_sha256=joblib_sha256,
         libraries={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         git_revision=git_revision(),
+        reference=references(training),
         microprice=tuple(adjustment(data.quotes).tolist()),
     )
     return msgspec.structs.replace(manifest, version=content_version(manifest))
@@ -111,8 +114,12 @@ def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manife
 def _horizon(row: HorizonFit, is_scaled: bool) -> Horizon:
     empty = np.empty(0)
     low, high, weights, offset = (empty, empty, empty, 0.0)
-    if row.served.model is not None and row.served.kind != TREES:
-        low, high, weights, offset = folded(row.served.model, is_scaled)
+    trees: tuple[Tree, ...] = ()
+    if row.served.model is not None:
+        if row.served.kind == TREES:
+            trees = exported(row.served.model, is_scaled)
+        else:
+            low, high, weights, offset = folded(row.served.model, is_scaled)
     return Horizon(
         horizon_s=row.horizon_s,
         kind=row.served.kind if row.served.model is not None else "",
@@ -128,6 +135,7 @@ def _horizon(row: HorizonFit, is_scaled: bool) -> Horizon:
         sigma_power=SIGMA_POWER.get(row.served.kind, 1.0),
         prior_weight=row.served.prior_weight,
         majority=row.majority,
+        trees=trees,
     )
 
 

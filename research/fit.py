@@ -81,9 +81,11 @@ def choose_features(feature_set: str, data: Dataset) -> Features:
     everything = _described(feature_set, short, sigma, ())
     rows = data.rows(everything.usable(data))
     if len(rows.recv_ns) < MIN_ROWS:
+        gaps = len(data.track.breaks_ns)
+        why = f", and there are {gaps} gaps in the data" if gaps > 1 else ""
         raise BadInput(
             f"{data.symbol}: {len(rows.recv_ns)} rows with whole windows of "
-            f"{everything.longest_window_ns / SECOND:g} s; training needs {MIN_ROWS}"
+            f"{everything.longest_window_ns / SECOND:g} s; training needs {MIN_ROWS}{why}"
         )
     varies = np.ptp(rows.values[:, list(everything.indices)], axis=0) > 0.0
     if not varies.any():

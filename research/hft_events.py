@@ -75,7 +75,7 @@ class EventWriter:
         rows["px"], rows["qty"] = exact[:, 0], exact[:, 1]
         behind_ns = max(0, int((rows["exch_ts"] - rows["local_ts"]).max()))
         rows["local_ts"] += behind_ns
-        return _ordered(rows), behind_ns
+        return in_both_orders(rows), behind_ns
 
     def _book(self, lob: Lob) -> None:
         times = lob.exchange_ns, lob.recv_ns
@@ -108,7 +108,7 @@ def _side(packed: bytes) -> Side:
     return dict(zip(*[iter(flat)] * 2, strict=True))
 
 
-def _ordered(rows: Events) -> Events:
+def in_both_orders(rows: Events) -> Events:
     """Merge the order of the exchange and the local order: an event whose turn comes at once in both is one,
     any other is told once for each clock."""
     exchange_order = np.argsort(rows["exch_ts"], kind="stable").tolist()

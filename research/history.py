@@ -43,7 +43,7 @@ class Vectors(NamedTuple):
     recv_ns: Ints  # (n,)
     touch: Ints  # (n, 2) best bid and ask, ticks
     clean_ns: Ints  # (n,)
-    values: Floats  # (n, 100)
+    values: Floats  # (n, `schema.WIDTH`)
     trades: int  # aggTrades of the block
 
 
@@ -67,9 +67,14 @@ class Chain:
         recv_ns = times[books]
         is_first, clean_ns = self._follow(recv_ns)
         kinds = np.where(is_first, kernel.FIRST_LOB, kernel.LOB)
-        told = np.column_stack((kinds, recv_ns, np.arange(len(books))))
+        told = np.column_stack((kinds, recv_ns, np.arange(len(books)), np.zeros_like(books)))
         trades = np.column_stack(
-            (np.full(len(closed.recv_ns), kernel.TRADE), closed.recv_ns, closed.signed_lots)
+            (
+                np.full(len(closed.recv_ns), kernel.TRADE),
+                closed.recv_ns,
+                closed.signed_lots,
+                closed.price_ticks,
+            )
         )
         # An aggregate goes before the event at its place.
         order = np.argsort(np.concatenate((2 * books + 1, 2 * closed.places)), kind="stable")
@@ -136,7 +141,8 @@ def history(
         kept=np.concatenate(kept),
         values=np.concatenate(values),
     )
-    origin = Origin(from_ns, end_ns, np.empty(0, np.int64), count + trades, chain.digest.hexdigest())
+    digest = chain.digest.hexdigest()
+    origin = Origin(from_ns, end_ns, np.empty(0, np.int64), count + trades, digest, trades)
     return dataset(symbol, books, origin, sample_ms)
 
 

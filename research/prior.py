@@ -1,10 +1,11 @@
 """What is believed before any data: which signals point where the price goes, and how strongly.
 
-The prior is the sum, with equal weights of plus or minus one, of five bounded signals; the best-level
-imbalance is two of them, since queues at the touch are what the next move depends on. The flow of the last
-five seconds counts against itself: an imbalance that merely follows a burst of trades is worth less than one
-that stands without it, and bursts revert. The choice was made on real recordings; `docs/science.md` says on
-which and how little they can tell.
+The prior is the sum of five bounded signals with equal weights of plus or minus one. The best-level
+imbalance is three of them: the queues at the touch are what the next move depends on, and a model must not
+lose to them. The fourth is where the touch was going in the last second. The fifth is the taker flow of the
+last five seconds, and counts against itself: an imbalance that merely follows a burst of trades is worth less
+than one that stands without it, and bursts revert. The choice was made on real recordings; `docs/science.md`
+says on which and how little they can tell.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from research.labels import Floats
 from shared.errors import BadInput
 
-SIGNALS = {"imbalance_1": 2.0, "imbalance_exp": 1.0, "ofi_1_1s": 1.0, "trades_5s": -1.0}
+SIGNALS = {"imbalance_1": 3.0, "ofi_1_1s": 1.0, "trades_5s": -1.0}
 
 # Expected correlation of prior and target, and the independent observations that this is worth.
 CORRELATION = 0.1

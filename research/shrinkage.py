@@ -40,10 +40,8 @@ class ShrunkRegression(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         weights = np.ones(len(y)) if sample_weight is None else sample_weight
         way = np.asarray(self.directions, dtype=np.float64)
         prior = slope(X @ way, y, weights, self.independent) * way
-        coefficients: Floats = self.weight * prior
-        if self.weight < 1.0:
-            coefficients += (1.0 - self.weight) * ridge(X, y, weights, self.penalty)
-        self.coef_ = coefficients
+        fitted = ridge(X, y, weights, self.penalty) if self.weight < 1.0 else prior
+        self.coef_ = self.weight * prior + (1.0 - self.weight) * fitted
         self.intercept_ = 0.0
         self.n_features_in_ = X.shape[1]
         return self
@@ -60,7 +58,7 @@ def ridge(X: Floats, y: Floats, weights: Floats, penalty: float) -> Floats:
     total = float(weights.sum())
     weighted = X * weights[:, None]
     system = X.T @ weighted + total * penalty * np.diag(np.where(size > 0.0, size, 1.0))
-    solved: Floats = np.linalg.solve(system, weighted.T @ y)
+    solved: Floats = np.linalg.solve(system, weighted.T @ y).astype(np.float64, copy=False)
     return solved
 
 

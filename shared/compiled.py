@@ -15,14 +15,18 @@ from numba import njit
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def compiler(files: Sequence[str]) -> Callable[..., Callable[[F], F]]:
+def compiler(
+    files: Sequence[str], division: Literal["python", "numpy"] = "python"
+) -> Callable[..., Callable[[F], F]]:
     """A decorator for the functions of a kernel that consists of `files`: it takes a signature, and compiles
-    the function, or loads it from the cache, at import. `inline` "always" is for what is called per byte."""
+    the function, or loads it from the cache, at import. `inline` "always" is for what is called per byte.
+    `division` "numpy" leaves out the look at each divisor, which keeps loops from being done four at a time:
+    for kernels that look themselves where one may be 0."""
     stamp = digest(files)
 
     def with_signature(signature: object, inline: Literal["never", "always"] = "never") -> Callable[[F], F]:
         def compile_(function: F) -> F:
-            dispatcher = njit(function, inline=inline)
+            dispatcher = njit(function, inline=inline, error_model=division)
             dispatcher.enable_caching()
             dispatcher._cache._cache_file._source_stamp = stamp
             dispatcher.compile(signature)

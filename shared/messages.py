@@ -109,6 +109,66 @@ class FeatureVector(Message, frozen=True):
     values: bytes
 
 
+class DepthFlow(msgspec.Struct, frozen=True, array_like=True):
+    """What became of probes rested at one depth, inside `SideFlow`. `predicted` is the fill rate by the law
+    of volume, `fill_rate` that recalibrated on probes. Edges are ticks by which the mid one horizon after a
+    fill is better than the fill's price; NaN without fills. The last three are variances and the covariance
+    of the means, over all probes, of fill times edge and of fill: the error of any net value follows from
+    them."""
+
+    ticks: int  # behind the best price of its side
+    probes: int
+    fills: int
+    predicted: float
+    fill_rate: float
+    edge_ticks: float
+    edge_error: float
+    lifetime_s: float  # mean, of a probe, filled or not
+    blocks: int  # of one probe's whole life each, that the errors rest on
+    gain_variance: float
+    fill_variance: float
+    covariance: float
+
+
+class SideFlow(msgspec.Struct, frozen=True, array_like=True):
+    """The flow that meets resting orders of one side, inside `Flow`. Laws are alpha and mean of
+    P(q > d) = (1 + (1 + 20^(-d/m)) d/m)^alpha; NaN and an answer that says why where there is none."""
+
+    side: int  # of the resting orders: +1 bids, which sellers meet
+    orders: int
+    order_mean_lots: float
+    order_alpha: float
+    second_share: float  # P(N > 0) of a second, of a lifetime
+    second_mean_lots: float
+    second_alpha: float
+    life_share: float
+    life_mean_lots: float
+    life_alpha: float
+    slope: float  # ticks per lot, one-second windows that moved
+    intercept: float
+    answer: str  # optimum | no interior optimum | unbounded | no impact | the reason why there is no law
+    optimum_lots: float
+    break_even_lots: float
+    replenishment: float  # volume traded through a level over what was displayed, median
+    canceled: float  # share of the queue in front that is canceled within a lifetime
+    depths: tuple[DepthFlow, ...]
+
+
+class Flow(Message, frozen=True):
+    """Trade flow and resting orders of the last minutes, fitted once a minute; under the id of the first
+    entry of the minute that is no `Lob`. `reason` says why there are no sides."""
+
+    recv_ns: int
+    from_ns: int  # nothing older counts: ten minutes ago, or the last gap
+    tick_e9: int
+    lot_e9: int
+    latency_ms: int  # of the probes, as are the next two
+    lifetime_ms: int
+    horizon_ms: int
+    sides: tuple[SideFlow, ...]  # bids, asks
+    reason: str
+
+
 class Prediction(Message, frozen=True):
     """Expected change of the mid price from this `Lob` on, per horizon.
 
@@ -130,6 +190,42 @@ class Prediction(Message, frozen=True):
     reason: str
 
 
+# --- shadows:{S}, written by model in a process of its own; ids are those of the Lob ------------------------
+
+
+class Shadow(msgspec.Struct, frozen=True, array_like=True):
+    """What one version that does not serve expected; fields as in `Prediction`."""
+
+    model: str
+    horizons_s: tuple[int, ...]
+    moves: tuple[float, ...]
+    thresholds: tuple[float, ...]
+    reason: str
+
+
+class Drift(msgspec.Struct, frozen=True, array_like=True):
+    """How far one feature of a version, or what its horizon leaves over (`residual 5 s`), lies from its
+    distribution in training: the population stability index over the newest `rows` rows."""
+
+    model: str
+    name: str
+    psi: float
+    rows: int
+
+
+class Shadows(Message, frozen=True):
+    """All versions beside the one that serves, for the first `Lob` of a second of receive time; `drift` comes
+    once a minute, of the one that serves too."""
+
+    recv_ns: int
+    schema: str
+    bid_ticks: int
+    ask_ticks: int
+    tick_e9: int
+    shadows: tuple[Shadow, ...]
+    drift: tuple[Drift, ...]
+
+
 # --- decisions:{S}, executions:{S}, account, written by the trader ------------------------------------------
 
 
@@ -144,7 +240,7 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     price_ticks: int  # 0 for MARKET
     size_lots: int
     reduce_only: bool
-    purpose: str  # enter | exit | flatten | cancel
+    purpose: str  # enter | exit | flatten | cancel | quote | demonstration
     refusal: str
 
 
@@ -279,12 +375,37 @@ class Promote(Message, frozen=True):
     from_id: str
 
 
+class TradedDay(msgspec.Struct, frozen=True, array_like=True):
+    """Trades that a version would have made in one UTC day, in basis points after costs: their number, sum
+    and sum of squares. `day` counts days since 1970."""
+
+    day: int
+    trades: int
+    sum_bps: float
+    squares: float
+
+
+class Gate(Message, frozen=True):
+    """Whether `version` has shown an edge after costs on `symbol`, as of now. `verdict` is `shown` or
+    `undetermined`, `why` says what it rests on; `days` is the evidence, `tried` how many versions it is
+    adjusted for. The newest entry of a symbol and version counts."""
+
+    at_ns: int
+    who: str
+    why: str
+    symbol: str
+    version: str
+    verdict: str
+    tried: int
+    days: tuple[TradedDay, ...]
+
+
 # --- health:<service>:<instance>, written by each -----------------------------------------------------------
 
 
 class Health(Message, frozen=True):
     """How a service is. `positions` maps each input stream's name to the last id handled, `counters` are
-    totals since the start."""
+    totals since the start, named `<counter>:<symbol>` where they are of one symbol."""
 
     at_ns: int
     service: str
@@ -301,7 +422,7 @@ class Health(Message, frozen=True):
 
 Market: TypeAlias = Lob | AggTrade | MarkPrice | FeedStatus | Heartbeat
 Execution: TypeAlias = OrderUpdate | Fill | Reconciled
-Control: TypeAlias = Halt | ReduceOnly | Flatten | Resume | Promote
+Control: TypeAlias = Halt | ReduceOnly | Flatten | Resume | Promote | Gate
 AnyMessage: TypeAlias = (
-    Market | FeatureVector | Prediction | Decision | Execution | Account | Control | Health
+    Market | FeatureVector | Flow | Prediction | Shadows | Decision | Execution | Account | Control | Health
 )

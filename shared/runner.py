@@ -51,6 +51,7 @@ class Context:
         self.telemetry = telemetry
         self.stop = asyncio.Event()
         self.positions: dict[str, str] = {}  # input stream's name -> last id handled
+        self.symbol_counters: dict[str, int] = {}  # `<counter>:<symbol>` -> total; told in health alone
         self.lag_ns = 0
         self.owned: list[str] = []  # keys that this service writes and trims
         self._links: list[Link] = []
@@ -96,7 +97,7 @@ class Context:
             positions=dict(sorted(self.positions.items())),
             lag_ns=self.lag_ns,
             rss_bytes=rss_bytes(),
-            counters=dict(sorted(self.telemetry.counters.items())),
+            counters=dict(sorted({**self.telemetry.counters, **self.symbol_counters}.items())),
             build=BUILD,
             config_hash=self.settings.config_hash(),
         )

@@ -96,10 +96,23 @@ class Settings(BaseSettings):
     venue_balance: Decimal = Field(Decimal(10_000), gt=0, description="opening wallet balance, USDT")
 
     # Features, model
+    parity_seconds: float = Field(
+        60.0, ge=0, description="how often published features are computed again and compared; 0: never"
+    )
     model_dir: Path = Field(Path("models/default"), description="a folder that `lobflow train` wrote")
 
+    shadow_models: int = Field(
+        3, ge=0, le=8, description="how many of the newest other versions predict in shadow"
+    )
+    retrain_hours: float = Field(
+        0.0, ge=0, description="fit on what was recorded so often, and have what is better promoted; 0: never"
+    )
+    retrain_window_hours: float = Field(
+        6.0, ge=0.5, description="how much of what was recorded is fitted on and contested"
+    )
+
     # Trader
-    strategy: Literal["threshold", "bench", "none"] = "threshold"
+    strategy: Literal["threshold", "maker", "bench", "none"] = "threshold"
     threshold: float | None = Field(None, gt=0, description="USDT; unset: the 90 % quantile from training")
     size: Decimal = Field(Decimal("0.01"), gt=0, description="order size, base currency")
     period: int = Field(10, gt=0, description="seconds a position is held; also the horizon that is traded")
@@ -108,7 +121,23 @@ class Settings(BaseSettings):
         100, gt=0, description="our own limit on orders in 10 s, under the venue's 300"
     )
     gate: Literal["off", "warn", "enforce"] = Field(
-        "warn", description="whether entries need an edge after costs that was shown; enforce refuses them"
+        "warn", description="whether entries need an edge after costs that was shown; enforce refuses others"
+    )
+    gate_confidence: float = Field(
+        0.95, gt=0.5, lt=1, description="one-sided, of the edge after costs, for all versions tried together"
+    )
+    maker_fee: float = Field(0.0002, ge=-0.01, le=0.01, description="share of the price, to value quotes by")
+    taker_fee: float = Field(
+        0.0005, ge=-0.01, le=0.01, description="share of the price, in the costs of quotes and of the gate"
+    )
+    maker_trust: float = Field(0.5, ge=0, le=1, description="how much of a predicted move a quote believes")
+    maker_aversion: float = Field(
+        0.0,
+        ge=0,
+        description="basis points of the price that a position's growth by one quote must earn more",
+    )
+    maker_demonstration: bool = Field(
+        False, description="maker quotes whatever it is worth; on the local venue and demo trading only"
     )
     stale_ms: int = Field(1000, gt=0, description="a book or prediction older than this opens nothing")
 
@@ -173,6 +202,14 @@ class Settings(BaseSettings):
                 "production trades real money; lobflow trades on the local venue and demo trading only"
             )
         return value
+
+    @model_validator(mode="after")
+    def _demonstrate_on_play_money_only(self) -> Self:
+        if self.maker_demonstration and self.trade_venue not in ("local", "demo"):
+            raise ValueError(
+                "maker_demonstration: quotes at a loss, on the local venue and demo trading only"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fill_urls(self) -> Self:

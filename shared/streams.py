@@ -37,8 +37,23 @@ class Stream(Enum):
         False,
         "book, tape, mark price and the state of the feed, in arrival order",
     )
-    FEATURES = Spec("features", (m.FeatureVector,), True, False, "one vector per Lob, under the Lob's id")
-    PREDICTIONS = Spec("model", (m.Prediction,), True, False, "one per vector, under the same id")
+    FEATURES = Spec(
+        "features",
+        (m.FeatureVector, m.Flow),
+        True,
+        False,
+        "one vector per Lob, under the Lob's id; once a minute the trade flow, under another entry's",
+    )
+    PREDICTIONS = Spec(
+        "model", (m.Prediction, m.Flow), True, False, "one per vector, under the same id; the flow passed on"
+    )
+    SHADOWS = Spec(
+        "model",
+        (m.Shadows,),
+        True,
+        False,
+        "the versions that do not serve and the drift, once a second, under the same id; may lag",
+    )
     DECISIONS = Spec("trader", (m.Decision,), True, True, "what was asked of the venue or refused, and why")
     EXECUTIONS = Spec(
         "trader", (m.OrderUpdate, m.Fill, m.Reconciled), True, True, "what the venue said of our orders"
@@ -46,10 +61,10 @@ class Stream(Enum):
     ACCOUNT = Spec("trader", (m.Account,), False, True, "balances and positions")
     CONTROL = Spec(
         "monitor",
-        (m.Halt, m.ReduceOnly, m.Flatten, m.Resume, m.Promote),
+        (m.Halt, m.ReduceOnly, m.Flatten, m.Resume, m.Promote, m.Gate),
         False,
         True,
-        "what a person ordered, with who and why",
+        "what a person ordered, and whether a model has shown an edge, with who and why",
     )
 
     @property

@@ -48,6 +48,10 @@ class Market:
 
     symbol: str
     mid: int = 10_000
+    drift: int | None = (
+        None  # ticks a step, through levels that never change; None: a walk, all levels change
+    )
+    levels: int = LEVELS
     update_id: int = 1000
     agg_id: int = 100
     bids: dict[int, int] = field(default_factory=dict)  # ticks -> lots
@@ -56,10 +60,15 @@ class Market:
 
     def step(self, chance: random.Random) -> dict[str, Any]:
         """Walk on; returns the diff."""
-        self.mid += chance.choice((-1, 0, 0, 1))
+        self.mid += chance.choice((-1, 0, 0, 1)) if self.drift is None else self.drift
         old = (self.bids, self.asks)
-        self.bids = {self.mid - at: chance.choice((3, 3, 3, 5)) for at in range(1, LEVELS + 1)}
-        self.asks = {self.mid + at: chance.choice((3, 3, 3, 5)) for at in range(1, LEVELS + 1)}
+        self.bids, self.asks = (
+            {
+                price: self._size(price, chance)
+                for price in (self.mid + way * at for at in range(1, self.levels + 1))
+            }
+            for way in (-1, 1)
+        )
         changes = [
             {at: now.get(at, 0) for at in {*was, *now} if now.get(at, 0) != was.get(at, 0)}
             for was, now in zip(old, (self.bids, self.asks), strict=True)
@@ -68,6 +77,9 @@ class Market:
         self.true_tops[self.update_id] = (self.top(-1), self.top(1))
         ids = {"U": before + 1, "u": self.update_id, "pu": before}
         return {**ids, "b": _rows(changes[0]), "a": _rows(changes[1])}
+
+    def _size(self, price: int, chance: random.Random) -> int:
+        return chance.choice((3, 3, 3, 5)) if self.drift is None else 3 + price % 5
 
     def top(self, side: int) -> list[int]:
         """The best 20 tiers as [ticks, lots, ...]."""
@@ -97,6 +109,9 @@ class FaultyVenue:
         self.skew_ms = 0
         self.depth_answers: list[tuple[int, dict[str, str], str]] = []  # status, headers, body; then normal
         self.depth_requests: list[float] = []
+        self.snapshot_levels = 1000  # a side
+        self.info_answers: list[tuple[int, dict[str, str], str]] = []  # the same of exchangeInfo
+        self.info_requests: list[float] = []
         self.trades_a_day: int | None = 1_000_000
         self.port = 0
         self._swapped: dict[str, dict[str, Any]] = {}
@@ -235,6 +250,10 @@ class FaultyVenue:
         if what == "time":
             return web.json_response({"serverTime": time.time_ns() // 1_000_000 + self.skew_ms})
         if what == "exchangeInfo":
+            self.info_requests.append(time.monotonic())
+            if self.info_answers:
+                status, headers, body = self.info_answers.pop(0)
+                return web.Response(status=status, headers=headers, text=body)
             filters = [
                 {"filterType": "PRICE_FILTER", "tickSize": "0.10"},
                 {"filterType": "LOT_SIZE", "stepSize": "0.001"},
@@ -248,5 +267,11 @@ class FaultyVenue:
             return web.Response(status=status, headers=headers, text=body)
         market = self.markets[request.query["symbol"]]
         now_ms = time.time_ns() // 1_000_000
-        body = {"lastUpdateId": market.update_id, "E": now_ms, "T": now_ms}
-        return web.json_response({**body, "bids": _rows(market.bids)[::-1], "asks": _rows(market.asks)})
+        answer = {"lastUpdateId": market.update_id, "E": now_ms, "T": now_ms}
+        return web.json_response(
+            {
+                **answer,
+                "bids": _rows(market.bids)[: -self.snapshot_levels - 1 : -1],
+                "asks": _rows(market.asks)[: self.snapshot_levels],
+            }
+        )

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from research.imports.reading import symbol_of
-from services.venue.lines import KINDS, Line
+from services.venue.lines import Line, kind_of
 from shared.errors import BadFrame, BadInput
 
 
@@ -22,12 +22,7 @@ class _Outer(msgspec.Struct):
     symbol: str = ""
 
 
-class _Head(msgspec.Struct):
-    e: str = ""
-
-
 _outer = msgspec.json.Decoder(_Outer)
-_head = msgspec.json.Decoder(_Head)
 
 
 class Frames:
@@ -45,7 +40,6 @@ class Frames:
         """One frame. Raises BadFrame, with a reason, for what is no market data that is used here."""
         try:
             outer = _outer.decode(text)
-            name = outer.e or (_head.decode(outer.data).e if outer.data else "")
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BadFrame("no JSON of a frame") from error
         if outer.lastUpdateId is not None:
@@ -59,13 +53,14 @@ class Frames:
         stream_symbol, mark, stream = outer.stream.partition("@")
         if not mark and not outer.s:
             raise BadFrame("no frame of a stream")
-        kind = KINDS.get(name or stream)  # spot's bookTicker names no event
-        if kind is None:
-            raise BadFrame(f"{(stream or name)[:30]}: a stream that is not used")
+        data = bytes(outer.data) if outer.data else text
+        kind = kind_of(outer.stream, data)
+        if kind == "other":
+            raise BadFrame(f"{(stream or outer.e)[:30]}: a stream that is not used")
         symbol = symbol_of(stream_symbol or outer.s)
         self.symbol = self.symbol or symbol
         self._check(symbol)
-        return Line(recv_ns, symbol, kind, bytes(outer.data) if outer.data else text)
+        return Line(recv_ns, symbol, kind, data)
 
     def _check(self, symbol: str) -> None:
         self._seen.add(symbol)

@@ -12,7 +12,14 @@ def load() -> list[Any]:
     """The functions that others call; each brings those that it calls itself."""
     from services.collector import ladder, levels, scanner
 
-    return [scanner.scan, levels.set_levels, levels.write_tiers, ladder._apply, ladder._take]
+    return [
+        scanner.scan,
+        levels.set_levels,
+        levels.write_tiers,
+        levels.far_move,
+        ladder.apply_rows,
+        ladder._take,
+    ]
 
 
 if __name__ == "__main__":

@@ -65,6 +65,10 @@ class CollectorCore:
         """A snapshot could not be had."""
         return self.feeds[symbol].snapshot_failed(recv_ns)
 
+    def short(self) -> list[str]:
+        """The symbols whose market comes near levels that no snapshot told."""
+        return [symbol for symbol, feed in self.feeds.items() if feed.sync.is_short]
+
     def tick(self, now_ns: int) -> list[Output]:
         """Time has come to `now_ns` and no frame before it is outstanding."""
         out: list[Output] = []

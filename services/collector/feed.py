@@ -72,6 +72,7 @@ class Feed:
         self._stale: set[str] = set()  # inputs that are silent: a kind of stream, or `tape` while it is lost
         self._is_waiting = False  # a snapshot was asked for and has not come
         self._retry_ns = 0  # no snapshot is asked for before this time
+        self._more: tuple[int, list[Level], list[Level]] | None = None  # a snapshot to fill the book from
         self._tickers: OrderedDict[int, Best] = OrderedDict()  # by `u`, newest last
 
     def start(self, now_ns: int, reason: str) -> list[Output]:
@@ -122,11 +123,9 @@ class Feed:
         """A snapshot came."""
         out = self.advance(recv_ns - 1)
         self._is_waiting = False
-        if (
-            self.sync.is_live
-        ):  # it was asked for before the book became whole: newer diffs are applied already
-            self.counts["snapshots_unneeded"] += 1
-            return out
+        if self.sync.is_live:  # asked for to fill the book, or before it became whole
+            self._more = last_id, bids, asks
+            return out + self._fill(recv_ns)
         self.counts["snapshots"] += 1
         result = self.sync.on_snapshot(last_id, bids, asks)
         if result == "live":
@@ -175,7 +174,10 @@ class Feed:
         """What follows from what the synchronizer made of a diff."""
         self.counts["depth"] += 1
         if result == "applied":
-            return self._publish_book(recv_ns)
+            if self._more is None:
+                return self._publish_book(recv_ns)
+            filled = self._fill(recv_ns)
+            return filled + self._publish_book(recv_ns) if self.sync.is_live else filled
         if result == "live":
             return self._whole(recv_ns)
         if result == "old":
@@ -185,6 +187,22 @@ class Feed:
             self.counts["snapshots_too_old"] += 1
         gap = self._gap(recv_ns, f"depth: {self.sync.gap}") if result == "gap" else []
         return gap + self._ask(recv_ns)
+
+    def _fill(self, recv_ns: int) -> list[Output]:
+        """What follows from a snapshot that came while the book was whole."""
+        assert self._more is not None
+        result = self.sync.fill(*self._more)
+        if result == "early":
+            return []
+        self._more = None
+        self.counts[f"snapshots_{result}"] += 1
+        if result == "late":
+            gap = self._gap(recv_ns, "depth: the market reached levels that no snapshot had told")
+            return gap + self._live(recv_ns, "book filled")
+        if result == "differs":
+            self.sync.reset()
+            return self._gap(recv_ns, f"depth: the book at u {self.sync.last} differs from a snapshot")
+        return []
 
     def _ask(self, recv_ns: int) -> list[Output]:
         if self._is_waiting or self.sync.has_snapshot or recv_ns < self._retry_ns:

@@ -9,7 +9,7 @@ import numpy as np
 from numba import int64, types
 
 from services.collector.compiled import compiled
-from services.collector.levels import I1, I2, far_set, set_levels, write_tiers
+from services.collector.levels import I1, I2, far_move, set_levels, write_tiers
 from services.collector.scanner import BYTES, scan
 from services.collector.state import (
     BASE,
@@ -51,7 +51,7 @@ _COUNTS = types.UniTuple(int64, 2)  # type: ignore[no-untyped-call]
 
 
 @compiled(_COUNTS(I1, I2, I1, int64, int64, int64))
-def _apply(state: Array, far: Array, rows: Array, at: int, n_bids: int, n_asks: int) -> tuple[int, int]:
+def apply_rows(state: Array, far: Array, rows: Array, at: int, n_bids: int, n_asks: int) -> tuple[int, int]:
     """Set the levels in `rows[at:]`, write the tiers, and return how many there are of bids and of asks;
     (-1, -1), with nothing changed, where the table of far levels is too small."""
     room = far.shape[1] >> 2  # half of the slots; every level may have to go there
@@ -76,7 +76,7 @@ def _take(data: bytes, state: Array, far: Array, expected: int) -> Result:
     last, ms = state[LAST], state[ENGINE_MS]
     if state[PREVIOUS] != expected:
         return SCANNED, last, ms, 0, 0
-    bids, asks = _apply(state, far, state, ROWS_AT, state[N_BIDS], state[N_ASKS])
+    bids, asks = apply_rows(state, far, state, ROWS_AT, state[N_BIDS], state[N_ASKS])
     if bids < 0:
         return SCANNED, last, ms, 0, 0
     is_crossed = bids > 0 and asks > 0 and state[TIERS_AT] >= state[TIERS_AT + 2 * TIERS]
@@ -89,10 +89,15 @@ class Ladder:
     def __init__(self, symbol: str = "", scale: Scale = ONE) -> None:
         self.n_bids = self.n_asks = 0  # tiers, at most `TIERS`
         self.is_crossed = False  # the best bid is at or above the best ask
+        self._symbol, self._scale = symbol, scale
         self._state = new_state(symbol, scale)
         self._far = new_table(FAR_START)
         tiers = memoryview(self._state.data)[TIERS_AT:SIDES_AT]
         self._bids, self._asks = tiers[: 2 * TIERS], tiers[2 * TIERS :]
+
+    def fresh(self) -> Ladder:
+        """An empty book of the same symbol."""
+        return Ladder(self._symbol, self._scale)
 
     def take(self, data: bytes, expected: int) -> tuple[int, int, int]:
         """(what was done, `u`, time in ms) with a diff's bytes: UNKNOWN, SCANNED, or, where its `pu` is
@@ -128,23 +133,29 @@ class Ladder:
         both = [list(bids), list(asks)]
         rows = np.fromiter(chain.from_iterable(chain(*both)), dtype=np.int64)
         n_bids, n_asks = len(both[0]), len(both[1])
-        counts = _apply(self._state, self._far, rows, 0, n_bids, n_asks)
+        counts = apply_rows(self._state, self._far, rows, 0, n_bids, n_asks)
         if counts[0] < 0:
-            self._make_room(max(n_bids, n_asks))
-            counts = _apply(self._state, self._far, rows, 0, n_bids, n_asks)
+            self.make_room(max(n_bids, n_asks))
+            counts = apply_rows(self._state, self._far, rows, 0, n_bids, n_asks)
         self.n_bids, self.n_asks = counts
         self.is_crossed = min(counts) > 0 and self._bids[0] >= self._asks[0]
 
-    def _make_room(self, more: int) -> None:
+    def make_room(self, more: int) -> None:
         """A new table of far levels, without the keys of those that are gone, with room for `more`."""
         marks = self._state[MARKS_AT : MARKS_AT + 2 * MARKS].reshape(2, MARKS)
         old, live = self._far, int((marks[:, NEAR] + marks[:, FAR]).max())
         self._far = new_table(max(FAR_START, 1 << (4 * (live + more)).bit_length()))
         marks[:, [FAR, USED]] = 0
-        for side in (0, 1):
-            for key, lots in zip(old[side, ::2].tolist(), old[side, 1::2].tolist(), strict=True):
-                if lots:
-                    far_set(self._state, self._far, side, key, lots)
+        far_move(self._state, old, self._far)
+
+    def arrays(self) -> tuple[Array, Array]:
+        """Book and table of far levels, for a compiled loop that calls `apply_rows` itself; until `make_room`
+        or `clear` they are these. Afterwards it calls `refresh`."""
+        return self._state, self._far
+
+    def refresh(self) -> None:
+        """Learn from the arrays what the book is: no levels are applied."""
+        self.apply([], [])
 
     @property
     def best_bid(self) -> Level | None:

@@ -82,6 +82,15 @@ def far_set(state: Array, far: Array, side: int, key: int, lots: int) -> None:
     state[marks + FAR] += int64(lots != 0) - int64(before != 0)
 
 
+@compiled(void(I1, I2, I2))
+def far_move(state: Array, old: Array, far: Array) -> None:
+    """Set the levels of one table in another, which has room for them."""
+    for side in range(2):
+        for slot in range(old.shape[1] >> 1):
+            if old[side, 2 * slot + 1] != 0:
+                far_set(state, far, side, old[side, 2 * slot], old[side, 2 * slot + 1])
+
+
 @compiled(void(I1, I2, int64, int64))
 def _lay(state: Array, far: Array, side: int, best: int) -> None:
     """Lay the window anew so that key `best` is AHEAD ticks inside: all levels out, then the near ones in."""

@@ -25,6 +25,9 @@ from shared.units import SECOND
 from shared.venues import PRESETS
 
 SNAPSHOTS_AT_ONCE = 4
+FILL_SECONDS = (
+    30.0  # between two snapshots of a symbol that only fill its book: they have one budget with the rest
+)
 SHUTDOWN = b'"serverShutdown"'  # the venue says so before it closes a socket
 PUBLISHED_KINDS = ("depth", "aggTrade", "markPrice")  # book tickers only check the book
 
@@ -44,6 +47,7 @@ class Live:
         self._clock = Clock()
         self._is_begun = False
         self._snapshots: asyncio.Queue[str | None] = asyncio.Queue()
+        self._filled_at: dict[str, float] = {}  # when a snapshot was asked for to fill a book
         self._bad: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
         self._routes = routes(
             settings.data_public_url, settings.data_market_url, settings.symbols, settings.socket_streams
@@ -165,6 +169,13 @@ class Live:
     def _want(self, symbol: str) -> None:
         self._snapshots.put_nowait(symbol)
 
+    def _want_more(self) -> None:
+        now = time.monotonic()
+        for symbol in self._core.short():
+            if now - self._filled_at.get(symbol, -FILL_SECONDS) >= FILL_SECONDS:
+                self._filled_at[symbol] = now
+                self._want(symbol)
+
     async def _fetch(self) -> None:
         while (symbol := await self._snapshots.get()) is not None and not self._context.stop.is_set():
             outputs: list[Output]
@@ -196,6 +207,7 @@ class Live:
             if outputs:
                 self._journal.ticked(outputs)
                 self._publisher.take(outputs)
+            self._want_more()
             counters["clock_steps_back"] = self._clock.steps_back
         # The queues' readers end with None, so that no read is canceled half way.
         for _ in range(SNAPSHOTS_AT_ONCE):

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import aiohttp
 import msgspec
 
-from services.collector.budget import Budget
+from services.collector.budget import FIRST_PAUSE_NS, Budget
 from shared.errors import VenueError
 from shared.runner import sleep_unless
 from shared.units import SECOND, Scale, e9
@@ -20,6 +20,8 @@ T = TypeVar("T")
 SNAPSHOT_DEPTH = 1000
 SNAPSHOT_WEIGHT = 20  # of that depth
 START_SECONDS = 20.0
+START_PAUSE_SECONDS = 0.1  # between two requests to a venue that is not there yet
+REFUSED = (418, 429)
 
 
 class SymbolFilter(msgspec.Struct):
@@ -154,28 +156,36 @@ class VenueRest:
                 self._budget.answered()
             return body, answer.headers
         text = f"{what}: HTTP {answer.status} {body[:200]!r}"
-        if answer.status in (418, 429) and self._budget is not None:
-            pause_ns = self._budget.refused(
-                time.time_ns(), answer.status, answer.headers.get("Retry-After", ""), body
-            )
-            text += f"; no snapshot for {pause_ns / SECOND:.0f} s"
+        if answer.status in REFUSED and self._budget is not None:
+            text += f"; no snapshot for {self._refused(answer, body) / SECOND:.0f} s"
         raise VenueError(text, status=answer.status)
+
+    def _refused(self, answer: aiohttp.ClientResponse, body: bytes) -> int:
+        """How long nothing is sent after a 429 or 418, in ns."""
+        if self._budget is None:
+            return FIRST_PAUSE_NS
+        retry_after = answer.headers.get("Retry-After", "")
+        return self._budget.refused(time.time_ns(), answer.status, retry_after, body)
 
     async def _first_answer(self, path: str) -> bytes:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + START_SECONDS
         while True:
+            pause = START_PAUSE_SECONDS
             try:
                 async with self._session.get(self._base + path) as answer:
                     body = await answer.read()
                     if answer.status == 200:
                         return body
                     problem = f"HTTP {answer.status} {body[:200]!r}"
+                    if answer.status in REFUSED:  # to ask on would prolong a ban
+                        pause = self._refused(answer, body) / SECOND
+                        problem += f", not to be asked for {pause:.0f} s"
             except (aiohttp.ClientError, TimeoutError) as error:
                 problem = str(error) or repr(error)
-            if loop.time() > deadline:
+            if loop.time() + pause > deadline:
                 raise VenueError(f"no answer from the venue at {self._base}{path}: {problem}")
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(pause)
 
 
 def _scale(info: SymbolInfo) -> Scale:

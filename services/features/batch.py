@@ -21,7 +21,7 @@ BLOCK = 8192  # events given to the compiled loop at once: about 5 MB
 
 
 class Batch(NamedTuple):
-    """One row per Lob. `values` is (n, 100) in the order of `schema.NAMES`, the others are (n,)."""
+    """One row per Lob. `values` is (n, `WIDTH`) in the order of `schema.NAMES`, the others are (n,)."""
 
     ids: list[str]
     recv_ns: Ints
@@ -35,7 +35,7 @@ class Batch(NamedTuple):
 
 def fold(state: State, events: Ints, rows: Ints, scales: Ints) -> tuple[State, Floats]:
     """A block through the compiled loop: shapes as of `kernel.run`. Returns the state after it, which is
-    another where a ring had to grow, and the values, (m, 100)."""
+    another where a ring had to grow, and the values, (m, `WIDTH`)."""
     values = np.empty((len(rows), WIDTH), np.float64)
     done = kernel.run(state, 0, events, rows, scales, values)
     while done < len(events):
@@ -48,21 +48,25 @@ class _Block:
     """Events on their way to the kernel, and the facts of their Lobs."""
 
     def __init__(self) -> None:
-        self.events: list[tuple[int, int, int]] = []  # kind, recv_ns, signed size or row
+        self.events: list[tuple[int, int, int, int]] = []  # kind, recv_ns, signed size and price, or row
         self.rows: list[bytes] = []
         self.scales: list[tuple[int, int]] = []  # tick_e9, lot_e9 of each row
         self.facts: list[tuple[int, int, int]] = []  # recv_ns, clean_ns, epoch of each row
 
     def add_lob(self, lob: Lob, is_first: bool, clean_ns: int) -> None:
-        self.events.append((kernel.FIRST_LOB if is_first else kernel.LOB, lob.recv_ns, len(self.rows)))
+        self.events.append((kernel.FIRST_LOB if is_first else kernel.LOB, lob.recv_ns, len(self.rows), 0))
         self.rows.append(row_bytes(lob))
         self.scales.append((lob.tick_e9, lob.lot_e9))
         self.facts.append((lob.recv_ns, clean_ns, lob.epoch))
 
+    def add_trade(self, trade: AggTrade) -> None:
+        signed_lots = trade.side * trade.size_lots
+        self.events.append((kernel.TRADE, trade.recv_ns, signed_lots, trade.price_ticks))
+
     def run(self, state: State) -> tuple[State, Ints, Floats]:
         """The state after the block; per Lob recv_ns, clean_ns, epoch, bid, ask, tick_e9; and the values."""
         count = len(self.rows)
-        events = np.array(self.events, np.int64).reshape(-1, 3)
+        events = np.array(self.events, np.int64).reshape(-1, 4)
         rows = np.frombuffer(bytearray().join(self.rows), np.int64).reshape(count, kernel.ROW)
         scales = np.array(self.scales, np.int64).reshape(-1, 2)
         touch = np.stack([rows[:, 0], rows[:, kernel.ASKS]], axis=1)
@@ -90,7 +94,7 @@ def blocks(entries: Iterable[tuple[str, Message]], ring: int = RING, block: int 
             ids.append(entry_id)
             pending.add_lob(entry, is_first, continuity.clean_ns())
         elif isinstance(entry, AggTrade) and continuity.chain_ns is not None:
-            pending.events.append((kernel.TRADE, entry.recv_ns, entry.side * entry.size_lots))
+            pending.add_trade(entry)
         if len(pending.events) >= block:
             state, facts, values = pending.run(state)
             yield _batch(ids, facts, values)

@@ -1,11 +1,12 @@
-"""One symbol's market entries in, one `FeatureVector` per `Lob` out; pure."""
+"""One symbol's market entries in, one `FeatureVector` per `Lob` out, and once a minute a `Flow`; pure."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from services.features import kernel
-from services.features.continuity import LOOKBACK_MS, MARKET_KINDS, Continuity
+from services.features.continuity import MARKET_KINDS, Continuity
+from services.features.flow.follower import LOOKBACK_MS, FlowFollower
 from services.features.schema import SCHEMA_HASH, WIDTH, WINDOWS_NS
 from services.features.state import RING, grown, new_state
 from services.features.tiers import check_touch, row_bytes
@@ -15,10 +16,11 @@ from shared.messages import AggTrade, AnyMessage, FeatureVector, Lob, Message
 class FeaturesCore:
     """A `shared.runner.Core` for one symbol."""
 
-    lookback_ms = LOOKBACK_MS
+    lookback_ms = LOOKBACK_MS  # of the flow, whose window is the longest
 
     def __init__(self, ring: int = RING) -> None:
         self._continuity = Continuity()
+        self._flow = FlowFollower(self._continuity)
         self._state = new_state(WINDOWS_NS, ring)
         self._row = np.zeros(kernel.ROW, np.int64)  # the tiers of the Lob at hand
         self._row_bytes = memoryview(self._row.data).cast("B")
@@ -30,7 +32,8 @@ class FeaturesCore:
         return self._continuity.is_warm
 
     def handle(self, message: AnyMessage, entry_id: bytes) -> list[Message]:
-        """The vector of a Lob, nothing for other entries. Raises ValueError for what no collector writes."""
+        """The vector of a Lob; of other entries nothing, or the minute's Flow. Raises ValueError for what no
+        collector writes."""
         if not isinstance(message, MARKET_KINDS):
             raise ValueError(f"{entry_id.decode()}: {type(message).__name__} is no market entry")
         is_first = self._continuity.follow(message)
@@ -38,9 +41,10 @@ class FeaturesCore:
             return [self._vector(message, is_first)]
         if isinstance(message, AggTrade) and self._continuity.chain_ns is not None:
             signed_lots = message.side * message.size_lots
-            while not kernel.on_trade(self._state, message.recv_ns, signed_lots):
+            while not kernel.on_trade(self._state, message.recv_ns, signed_lots, message.price_ticks):
                 self._state = grown(self._state)
-        return []
+        flow = self._flow.on_other(message)
+        return [] if flow is None else [flow]
 
     def _vector(self, lob: Lob, is_first: bool) -> FeatureVector:
         self._row_bytes[:] = row_bytes(lob)
@@ -52,6 +56,7 @@ class FeaturesCore:
         while not kernel.on_lob(self._state, recv_ns, row):
             self._state = grown(self._state)
         kernel.emit(self._state, recv_ns, row, lob.tick_e9, lob.lot_e9, values)
+        self._flow.on_lob(lob, row, is_first)
         return FeatureVector(
             recv_ns=recv_ns,
             schema=SCHEMA_HASH,

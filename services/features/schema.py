@@ -1,7 +1,7 @@
 """The names of all features in their order, the sets a model may choose from, and how long each looks back.
 
 No numba here: model, trader and monitor read this page. One vector carries every set, so that any model can
-be served from one stream: `seed`, then `flow`, then `scale`.
+be served from one stream: `seed`, then `flow`, then `scale`, then `extra`.
 
 `seed` (quote and base currency; 81 values)
     `spread`; per side and tier the distance of its price from the mid and its size. A tier that a thin book
@@ -24,6 +24,24 @@ two sides of the market are exchanged.
     `sigma_30s`: root mean square of the changes of the mid from one full second of `recv_ns` to the next,
     over the last 30 of them, at least one tick; 0 while there are fewer than five.
 
+`extra` (23 values): what needs a day of data and more, or is for tree models and multipliers. A model that
+uses it is whole only as long after a gap as its longest window, up to 30 s; no default model does.
+    `ofi_<levels>_<window>`, `trades_<window>`: as in `flow`, over 10 s and 30 s.
+    `microprice_spread_5`: the microprice of the best five pairs (see `microprice_5`) less the mid, over the
+    spread, from -10 to 10.
+    `spread_bps`: the spread over the mid, in basis points.
+    Over 1 s, 5 s and 30 s each, where sigma is `sigma_30s` and a value is 0 while there is none:
+    `vwap_<window>`: mean price of what was traded less the mid, over sigma times the root of the window in
+    seconds, from -10 to 10; 0 where nothing was traded.
+    `return_<window>`: change of the mid over the window, over sigma times that root, from -10 to 10.
+    `volatility_<window>`: root of the sum of the squared changes of the mid from book to book, over the mid
+    and the root of the window in seconds: basis points per root second, at most 1000.
+    `trade_count_<window>`: aggregated trades, at most a million.
+    `mean_size_<window>`: their mean size in base currency, at most a billion; 0 where there is none.
+
+The values of `vwap`, `return` and `microprice_spread_5` change their sign, exactly, when the sides are
+exchanged, like those of `flow`.
+
 Windows are on `recv_ns`: an event at s is inside at t when t - w < s <= t.
 """
 
@@ -36,8 +54,12 @@ from shared.errors import BadInput
 from shared.units import SECOND
 
 TIERS = 20
-WINDOWS = {"500ms": SECOND // 2, "1s": SECOND, "2s": 2 * SECOND, "5s": 5 * SECOND}
-WINDOWS_NS: tuple[int, ...] = tuple(WINDOWS.values())  # ascending: the kernel relies on it
+WINDOWS = {"500ms": SECOND // 2, "1s": SECOND, "2s": 2 * SECOND, "5s": 5 * SECOND}  # of `flow`
+LONG_WINDOWS = {"10s": 10 * SECOND, "30s": 30 * SECOND}  # of the flows in `extra`
+MEASURED = ("1s", "5s", "30s")  # windows of everything else in `extra`
+MEASURES = ("vwap", "return", "volatility", "trade_count", "mean_size")
+ALL_WINDOWS = WINDOWS | LONG_WINDOWS
+WINDOWS_NS: tuple[int, ...] = tuple(ALL_WINDOWS.values())  # ascending: the kernel relies on it
 
 _SETS: dict[str, tuple[str, ...]] = {
     "seed": (
@@ -57,6 +79,13 @@ _SETS: dict[str, tuple[str, ...]] = {
         *(f"trades_{window}" for window in WINDOWS),
     ),
     "scale": ("sigma_30s",),
+    "extra": (
+        *(f"ofi_{levels}_{window}" for levels in (1, 5) for window in LONG_WINDOWS),
+        *(f"trades_{window}" for window in LONG_WINDOWS),
+        "microprice_spread_5",
+        "spread_bps",
+        *(f"{measure}_{window}" for measure in MEASURES for window in MEASURED),
+    ),
 }
 SETS: tuple[str, ...] = tuple(_SETS)
 NAMES: tuple[str, ...] = tuple(name for members in _SETS.values() for name in members)
@@ -100,7 +129,9 @@ def window_ns(name: str) -> int:
     _position(name)
     if name == "sigma_30s":
         return SIGMA_NS
-    return WINDOWS.get(name.rpartition("_")[2], 0) if name.startswith(("ofi_", "trades_")) else 0
+    what, _, window = name.rpartition("_")
+    own_ns = ALL_WINDOWS.get(window, 0)
+    return max(own_ns, SIGMA_NS) if what in ("vwap", "return") else own_ns
 
 
 def _position(name: str) -> int:

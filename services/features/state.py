@@ -1,4 +1,4 @@
-"""What the kernel remembers of the past of one symbol, and how its rings grow."""
+"""What the kernel remembers of the past of one symbol, where it lies, and how its rings grow."""
 
 from __future__ import annotations
 
@@ -11,42 +11,64 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-RING = 1024  # events a ring holds at first
+RING = 1024  # book events a ring holds at first: a minute and a half of diffs
+TRADES_PER_LOB = 4  # times as many trades
 LEVELS = 5  # of the order flow imbalance
 CHANGES = 30  # one-second changes of the mid in sigma
-MARKS = 7
-LOB_HEAD, TRADE_HEAD = 0, 1  # places in `State.marks`: events ever put into each ring
+
+# Columns of the rings. Behind the time stand running totals, over all events before the one at this place.
+TIME = 0
+E1, ABS_E1, E5, ABS_E5 = 1, 2, 3, 4  # order flow of the best level and of five
+MOVE, SQUARES = 5, 6  # changes of twice the mid, in ticks, and their squares
+LOB_COLUMNS = 8  # one is not used: a row is a cache line
+SIGNED, VOLUME, NOTIONAL = 1, 2, 3  # lots bought less lots sold, lots, ticks times lots
+TRADE_COLUMNS = 4
+
+# Places in `State.marks`.
+LOB_HEAD, TRADE_HEAD = 0, 1  # events ever put into each ring
+HAS_PREVIOUS = 2  # 1 once `previous` holds a Lob
+MID2 = 3  # bid plus ask of the last Lob, which is twice the mid, in ticks
+NEXT_SECOND = 4  # the next full second whose mid is not yet known
+SECOND_MID2 = 5  # twice the mid at the full second before it
+CLOSED = 6  # full seconds known since the reset
+CHANGE_SQUARES = 7  # the sum of the squares of `changes`
+MARKS = 8
 
 
 class State(NamedTuple):
-    """Arrays of int64 alone; what lies at which place is the kernel's business.
+    """Arrays of int64 alone; what lies at which place is said above.
 
-    windows_ns: (w,) ascending. sums: (w, 6). tails: (2, w), the first event inside each window, per ring.
-    lob_ring: (capacity, 4), time, e of the best level, e and |e| of five levels. trade_ring: (capacity, 2),
-    time and signed size. previous: (20,), the best five tiers of the last Lob, bids then asks. changes:
-    (30,), the one-second changes of twice the mid, in ticks. Capacities are powers of two.
+    windows_ns: (w,) ascending. tails: (2, w), the first event inside each window, per ring. lob_ring:
+    (capacity, 8). trade_ring: (4 capacity, 4). lob_totals: (8,) and trade_totals: (4,), the running totals
+    over all events, in the rings' columns. previous: (20,), the best five tiers of the last Lob, bids then
+    asks. changes: (30,), the one-second changes of twice the mid, in ticks, by full second modulo 30.
+    Capacities are powers of two.
+
+    The sum over a window is the difference of two totals. They may overflow, after years: differences of
+    int64 are right all the same.
     """
 
     windows_ns: Ints
     marks: Ints
-    sums: Ints
     tails: Ints
     lob_ring: Ints
     trade_ring: Ints
+    lob_totals: Ints
+    trade_totals: Ints
     previous: Ints
     changes: Ints
 
 
 def new_state(windows_ns: Sequence[int], capacity: int = RING) -> State:
     """The state of a symbol of which nothing is known. `capacity` is a power of two."""
-    count = len(windows_ns)
     return State(
         windows_ns=np.array(windows_ns, np.int64),
         marks=np.zeros(MARKS, np.int64),
-        sums=np.zeros((count, 6), np.int64),
-        tails=np.zeros((2, count), np.int64),
-        lob_ring=np.zeros((capacity, 4), np.int64),
-        trade_ring=np.zeros((capacity, 2), np.int64),
+        tails=np.zeros((2, len(windows_ns)), np.int64),
+        lob_ring=np.zeros((capacity, LOB_COLUMNS), np.int64),
+        trade_ring=np.zeros((capacity * TRADES_PER_LOB, TRADE_COLUMNS), np.int64),
+        lob_totals=np.zeros(LOB_COLUMNS, np.int64),
+        trade_totals=np.zeros(TRADE_COLUMNS, np.int64),
         previous=np.zeros(4 * LEVELS, np.int64),
         changes=np.zeros(CHANGES, np.int64),
     )

@@ -21,9 +21,9 @@ SERVING = "serving"
 _decoder = msgspec.json.Decoder(Manifest)
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
     """The manifest in `folder`, checked. Raises BadInput with the file and what is wrong with it."""
-    path = folder / MANIFEST
+    path = folder / name
     try:
         manifest = _decoder.decode(path.read_bytes())
     except OSError as error:
@@ -36,9 +36,9 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def load(folder: Path) -> Predictor:
+def load(folder: Path, name: str = MANIFEST) -> Predictor:
     """The model in `folder`. Raises BadInput where manifest and joblib file do not belong together."""
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, name)
     path = folder / manifest.joblib_file
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -63,8 +63,18 @@ class Registry:
     def default(self, symbol: str) -> Predictor | None:
         """What serves `symbol` until another version is promoted; None where no model is of it.
 
-        Raises BadSetting where there is no model at all or no telling which, BadInput for a damaged one.
+        Raises BadSetting where there is no model at all or no telling which, BadInput for a damaged one, or
+        one of trees.
         """
+        found = self._default(symbol)
+        if found is not None and not found.manifest.is_linear:
+            raise BadInput(
+                f"{self.folder}: version {found.version} holds trees: it can only be a shadow; name another "
+                f"in {self.folder / SERVING}"
+            )
+        return found
+
+    def _default(self, symbol: str) -> Predictor | None:
         if self.is_single:
             return load(self.folder)
         named = self._serving()
@@ -92,6 +102,28 @@ class Registry:
                 return load(path.parent)
         raise BadInput(f"{self.folder}: no model of version {version}")
 
+    def shadows(self, symbol: str, count: int) -> tuple[list[Predictor], list[str]]:
+        """The newest `count` versions fitted on `symbol`, newest first, and why others cannot be loaded."""
+        claims = [(_claim(path), path.parent) for path in self._manifests()]
+        newest = sorted(
+            ((one.created, one.version, folder) for one, folder in claims if symbol in one.symbols),
+            reverse=True,
+        )
+        found: dict[str, Predictor] = {}
+        defects = []
+        for _, version, folder in newest:
+            if len(found) == count:
+                break
+            try:
+                found.setdefault(version, load(folder))
+            except BadInput as error:
+                defects.append(str(error))
+        return list(found.values()), defects
+
+    def signature(self) -> tuple[tuple[str, int], ...]:
+        """Changes whenever a model is added, replaced or removed."""
+        return tuple((str(path), path.stat().st_mtime_ns) for path in self._manifests())
+
     def _manifests(self) -> list[Path]:
         beside = self.folder.resolve().parent if self.is_single else self.folder
         return sorted(beside.glob(f"*/{MANIFEST}"))
@@ -115,6 +147,7 @@ class _Claim(msgspec.Struct):
     """What a manifest says of itself, before it is checked."""
 
     version: str = ""
+    created: str = ""
     symbols: tuple[str, ...] = ()
 
 

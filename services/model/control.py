@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Protocol
 
 from services.model.artifact import Registry
-from services.model.core import ModelCore
+from services.model.predictor import Predictor
 from services.model.schedule import is_id
 from shared import bus, codec
 from shared.bus import Entry, Link
@@ -21,11 +22,24 @@ from shared.runner import BLOCK_MS, Context
 from shared.streams import ZERO_ID, Stream
 
 
+class Promotable(Protocol):
+    """A core whose version changes at an id."""
+
+    def promote(self, version: str, from_id: str) -> None:
+        """Serve `version` from `from_id` on."""
+
+    def has(self, version: str) -> bool:
+        """Whether `version` is loaded, or need not be."""
+
+    def load(self, predictor: Predictor) -> None:
+        """Make a version available."""
+
+
 class Control:
     """Carries promotions from the control stream into the cores."""
 
     def __init__(
-        self, context: Context, link: Link, registry: Registry, cores: Mapping[str, ModelCore]
+        self, context: Context, link: Link, registry: Registry, cores: Mapping[str, Promotable]
     ) -> None:
         self._context = context
         self._link = link
@@ -76,7 +90,7 @@ class Control:
         against = f"model {symbol} {version}"
         if not core.has(version):
             try:
-                core.load(await asyncio.to_thread(self._registry.find, version))
+                core.load(await asyncio.to_thread(self._found, version))
             except BadInput as error:
                 if self._missing.get((symbol, version)) != str(error):
                     self._context.log.warning("promoted version not at hand: %s", error)
@@ -85,3 +99,9 @@ class Control:
                 return
         self._missing.pop((symbol, version), None)
         self._context.telemetry.not_ready.pop(against, None)
+
+    def _found(self, version: str) -> Predictor:
+        found = self._registry.find(version)
+        if not found.manifest.is_linear:
+            raise BadInput(f"version {version} holds trees: it can only be a shadow")
+        return found

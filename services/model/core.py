@@ -1,4 +1,5 @@
-"""The model service's core: exactly one `Prediction` per `FeatureVector`, under the same id.
+"""The model service's core: exactly one `Prediction` per `FeatureVector`, under the same id. A `Flow` is
+passed on, so that whoever trades has it in its order among the predictions.
 
 It keeps no state but which version serves from which id, so that a copy that starts anywhere says the same.
 """
@@ -9,7 +10,7 @@ from services.model.predictor import NO_MODEL, Predictor
 from services.model.schedule import Id, Schedule
 from shared import codec
 from shared.errors import BadInput, LobflowError
-from shared.messages import AnyMessage, FeatureVector, Message, Prediction
+from shared.messages import AnyMessage, FeatureVector, Flow, Message, Prediction
 from shared.streams import parse_id
 from shared.units import SECOND
 
@@ -54,8 +55,11 @@ class ModelCore:
         self._schedule.promote(version, at)
 
     def handle(self, message: AnyMessage, entry_id: bytes) -> list[Message]:
-        """The prediction for one vector. Raises BadInput for anything that is no vector, LobflowError where
-        the version that serves this id is not loaded."""
+        """The prediction for one vector; a Flow itself. Raises BadInput for anything that is no vector,
+        LobflowError where the version that serves this id is not loaded."""
+        if isinstance(message, Flow):
+            self._handled = parse_id(entry_id)
+            return [message]
         if not isinstance(message, FeatureVector):
             raise BadInput(f"{type(message).__name__} in the features of {self.symbol}")
         self._handled = parse_id(entry_id)
@@ -69,11 +73,12 @@ class ModelCore:
     def _predict(self, vector: FeatureVector, version: str) -> Prediction:
         predictor = self._predictors[version]
         values = codec.unpack_values(vector.values)
-        reason = NO_MODEL if predictor is None else predictor.refusal(self.symbol, vector, values)
-        if predictor is None or reason:
+        if predictor is None:
+            return self._answer(vector, version, NO_MODEL)
+        moves, reason = predictor.predict(self.symbol, vector, values)
+        if reason:
             return self._answer(vector, version, reason)
-        horizons_s, moves = predictor.horizons_s, predictor.moves(values)
-        return self._answer(vector, version, "", horizons_s, moves, predictor.thresholds)
+        return self._answer(vector, version, "", predictor.horizons_s, moves, predictor.thresholds)
 
     def _answer(
         self,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from itertools import pairwise
+from math import isfinite, sqrt
 
 import msgspec
 
@@ -25,12 +27,34 @@ class Range(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     files: tuple[str, ...] = ()  # names of what was read, without their folders
 
 
+class Tree(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One regression tree, node by node, the root first: where `left` is not 0, the value of feature
+    `feature` (an index into the manifest's names) goes left if it is at most `threshold`, else right; a
+    leaf adds `value`."""
+
+    feature: tuple[int, ...]
+    threshold: tuple[float, ...]
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+    value: tuple[float, ...]
+
+
+class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a quantity was distributed in training: `shares` of the rows in the bins between `edges`, one more
+    than these, the first and the last open. A value on an edge lies in the upper bin."""
+
+    name: str  # a feature's, `sigma`, or a horizon's `residual 5 s`: (y - prediction) / scale
+    edges: tuple[float, ...]
+    shares: tuple[float, ...]
+
+
 class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One horizon's model, folded: move = scale * (offset + sum weight * clip(value, low, high)).
+    """One horizon's model, folded: move = scale * (offset + sum weight * clip(value, low, high)), and where
+    there are `trees`: move = scale * (offset + sum of their leaves).
 
     `scale` is sigma^sigma_power * sqrt(horizon_s) where `is_scaled`, else 1. `low`, `high` and `weights` have
     one entry per name of the manifest. `kind` is empty and `weights` are too where there is no model for the
-    horizon.
+    horizon, and the three are empty for trees.
     """
 
     horizon_s: int
@@ -47,10 +71,25 @@ class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     sigma_power: float = 1.0  # one of SIGMA_POWERS
     prior_weight: float | None = None  # of the prior in a kind that has one
     majority: float | None = None  # the direction of most training labels, a baseline
+    trees: tuple[Tree, ...] = ()
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it is fast enough to serve: trees are for shadows."""
+        return not self.trees
+
+    def scale(self, sigma: float) -> float:
+        """Of the target, quote currency. A square root is correctly rounded everywhere, a power is not."""
+        if not self.is_scaled:
+            return 1.0
+        return (sigma if self.sigma_power == 1.0 else 1.0 / sqrt(sigma)) * sqrt(self.horizon_s)
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Everything about one trained model. `version` is the hash of all the rest but `created`."""
+    """Everything about one trained model. `version` is the hash of all the rest but `created`.
+
+    Fields with a default came later: left out where they say nothing, they change no version.
+    """
 
     format: int
     version: str
@@ -72,6 +111,12 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     libraries: dict[str, str]
     git_revision: str
     microprice: tuple[float, ...] = ()  # a baseline learned beside the model, by state: research.microprice
+    reference: tuple[Reference, ...] = ()  # what drift is measured against
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it may serve, and not only be a shadow."""
+        return all(row.is_linear for row in self.horizons)
 
 
 def content_version(manifest: Manifest) -> str:
@@ -95,11 +140,44 @@ def defect(manifest: Manifest) -> str:
     if len(manifest.indices) != count or any(not 0 <= index < manifest.vector_size for index in used):
         return "its indices do not fit its names and its vector"
     for row in manifest.horizons:
-        width = count if row.kind else 0
+        width = count if row.kind and row.is_linear else 0
         if any(len(part) != width for part in (row.low, row.high, row.weights)):
             return f"horizon {row.horizon_s} s has not {width} weights and bounds"
         if row.is_scaled and manifest.sigma_index is None:
             return f"horizon {row.horizon_s} s is scaled and no scale feature is named"
         if row.sigma_power not in SIGMA_POWERS:
             return f"horizon {row.horizon_s} s has {row.sigma_power:g} as its power of sigma"
+        if not all(map(isfinite, (row.offset, *row.low, *row.high, *row.weights))):
+            return f"horizon {row.horizon_s} s has weights or bounds that are not finite"
+        if any(not _is_tree(tree, count) for tree in row.trees):
+            return f"horizon {row.horizon_s} s has a tree that leads nowhere"
+    known = {*manifest.names, *(("sigma",) if manifest.sigma_index is not None else ())}
+    known |= {residual_name(row.horizon_s) for row in manifest.horizons if row.kind}
+    for one in manifest.reference:
+        if one.name not in known or not _is_histogram(one):
+            return f"its reference {one.name!r} is no histogram of anything it knows"
     return ""
+
+
+def residual_name(horizon_s: int) -> str:
+    """What the reference of a horizon's residuals is called."""
+    return f"residual {horizon_s} s"
+
+
+def _is_tree(tree: Tree, features: int) -> bool:
+    """Whether every way ends at a leaf: children come after their parents."""
+    nodes = len(tree.value)
+    if not nodes or any(len(part) != nodes for part in (tree.feature, tree.threshold, tree.left, tree.right)):
+        return False
+    for node, (left, right, feature) in enumerate(zip(tree.left, tree.right, tree.feature, strict=True)):
+        if (left or right) and not (node < left < nodes and node < right < nodes and 0 <= feature < features):
+            return False
+    return all(map(isfinite, tree.value))
+
+
+def _is_histogram(one: Reference) -> bool:
+    return len(one.shares) == len(one.edges) + 1 and _rises(one.edges) and abs(sum(one.shares) - 1.0) < 1e-6
+
+
+def _rises(values: tuple[float, ...]) -> bool:
+    return all(one < other for one, other in pairwise(values))

@@ -13,8 +13,12 @@ import uvicorn
 
 from services.monitor.control import ControlDesk
 from services.monitor.core import MonitorCore
+from services.monitor.evidence import Plan
 from services.monitor.feed import Feed
+from services.monitor.gatekeeper import Gatekeeper
 from services.monitor.metrics import CoreMetrics
+from services.monitor.model_metrics import ModelMetrics
+from services.monitor.models import Terms
 from services.monitor.server import build
 from shared.errors import BadSetting
 from shared.runner import Context, run
@@ -38,11 +42,14 @@ async def monitor(context: Context) -> None:
     """Follow the streams and serve until stopped."""
     settings = context.settings
     listener = listen(settings.host, settings.monitor_port)
-    core = MonitorCore(settings.symbols)
+    plan = Plan(settings.period, settings.threshold, 1e4 * settings.taker_fee)
+    core = MonitorCore(settings.symbols, Terms(plan, settings.gate_confidence))
     feed = Feed(context, core)
     feed.expect_ledgers()
     desk = await ControlDesk(await context.link(), context.key(Stream.CONTROL)).open()
+    core.opened_at = desk.last
     context.telemetry.registry.register(CoreMetrics(core, feed.health))
+    context.telemetry.registry.register(ModelMetrics(core.symbols))
     registry = context.telemetry.registry
     app = build(core, feed.health, desk, registry, settings.run_id, data_kind(settings), settings.gate)
     server = Server(
@@ -65,6 +72,9 @@ async def monitor(context: Context) -> None:
         tasks.create_task(feed.follow_ledger("", (Stream.ACCOUNT,)))
         tasks.create_task(feed.follow_ledger("", (Stream.CONTROL,)))
         tasks.create_task(feed.follow_health())
+        # In lockstep control has no canonical place among the entries, and days of evidence never fit.
+        if settings.gate != "off" and not settings.lockstep:
+            tasks.create_task(Gatekeeper(context, core, desk).follow())
         tasks.create_task(server.serve(sockets=[listener]))
         await context.stop.wait()
         server.should_exit = True

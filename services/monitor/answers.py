@@ -115,7 +115,7 @@ class OrderAnswer(Answer):
     order_id: int | None = Field(description="the venue's id")
     decision_id: str = Field(description="the entry of `decisions` that asked for it")
     cause: str = Field(description="the entry that led to the decision, <stream>/<id>")
-    purpose: str = Field(description="enter, exit, flatten")
+    purpose: str = Field(description="enter, exit, flatten, quote, demonstration")
     side: str = Field(description="buy or sell")
     kind: str = Field(description="MARKET or LIMIT; empty where the decision is not known")
     time_in_force: str

@@ -1,4 +1,4 @@
-"""The one writer of `control`: what a person orders becomes an entry under a rising id."""
+"""The one writer of `control`: what a person orders, or the gate says, becomes an entry under a rising id."""
 
 from __future__ import annotations
 
@@ -61,6 +61,11 @@ class ControlDesk:
         """Learn the last id that was ever written."""
         self._last = parse_id(await bus.last_id(self._link, self._key))
         return self
+
+    @property
+    def last(self) -> tuple[int, int]:
+        """The last id that was written, by us or before us."""
+        return self._last
 
     async def write(self, message: Control) -> str:
         """Append one entry and return its id. Raises NotWritten where Redis does not answer."""

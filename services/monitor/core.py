@@ -11,8 +11,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from services.monitor.ledger import Ledger, RoundTrip
+from services.monitor.models import Models, Terms
 from services.monitor.money import ZERO, less, total
 from services.monitor.orders import OrderLog
+from services.monitor.quotes import QuoteLog
 from services.monitor.scores import Scores
 from shared.codec import unpack_tiers
 from shared.messages import (
@@ -23,6 +25,8 @@ from shared.messages import (
     FeedStatus,
     Fill,
     Flatten,
+    Flow,
+    Gate,
     Halt,
     Heartbeat,
     Lob,
@@ -34,8 +38,11 @@ from shared.messages import (
     Reconciled,
     ReduceOnly,
     Resume,
+    Shadows,
 )
+from shared.streams import parse_id
 
+NO_TERMS = Terms()
 KEPT_TRIPS = 20_000  # round trips listed; totals are counted over all
 BROKEN = ("gap", "crossed", "stale", "syncing")
 SEVERITY = ("active", "reduce_only", "halted", "flatten")
@@ -93,10 +100,12 @@ class Results:
 class SymbolState:
     """All that is known of one symbol."""
 
-    def __init__(self, symbol: str) -> None:
+    def __init__(self, symbol: str, terms: Terms) -> None:
         self.symbol = symbol
+        self.models = Models(terms)
         self.ledger = Ledger(symbol)
         self.orders = OrderLog()
+        self.quotes = QuoteLog()
         self.scores = Scores()
         self.results = Results()
         self.trips: deque[RoundTrip] = deque(maxlen=KEPT_TRIPS)  # oldest first
@@ -127,8 +136,9 @@ class SymbolState:
 class MonitorCore:
     """The fold over all streams."""
 
-    def __init__(self, symbols: tuple[str, ...]) -> None:
-        self.symbols = {symbol: SymbolState(symbol) for symbol in symbols}
+    def __init__(self, symbols: tuple[str, ...], terms: Terms = NO_TERMS) -> None:
+        self.symbols = {symbol: SymbolState(symbol, terms) for symbol in symbols}
+        self.opened_at = (0, 0)  # the last control id that was there when we started
         self.opening: Account | None = None  # the first account entry: the opening balance
         self.account: Account | None = None  # the newest
         self.trading = "active"
@@ -153,6 +163,10 @@ class MonitorCore:
                 self.controls.append((entry_id, message))
             case Promote():
                 self.controls.append((entry_id, message))
+            case Gate():  # not among the controls: those are what people ordered
+                if message.symbol in self.symbols:
+                    is_earlier = parse_id(entry_id) <= self.opened_at
+                    self.symbols[message.symbol].models.tell(message, is_earlier)
             case _:
                 self._handle_symbol(self.symbols[symbol], entry_id, message)
         return []
@@ -165,6 +179,7 @@ class MonitorCore:
                 state.feed, state.feed_reason = message.state, message.reason
                 state.epoch, state.market_ns = message.epoch, message.recv_ns
                 if message.state in BROKEN:
+                    state.models.path.note_gap(message.recv_ns)
                     state.scores.note_gap(message.recv_ns)
             case Heartbeat():
                 state.market_ns = message.recv_ns
@@ -174,10 +189,18 @@ class MonitorCore:
             case Prediction():
                 state.prediction, state.prediction_id = message, entry_id
                 state.scores.handle(message)
+                state.models.predict(message)
+                state.quotes.foretell(entry_id, message)
+            case Shadows():
+                state.models.shadow(message)
+            case Flow():
+                state.quotes.fit(message)
             case Decision():
                 state.orders.decide(entry_id, message)
+                state.quotes.decide(message)
             case OrderUpdate():
                 state.orders.update(message)
+                state.quotes.update(message)
             case Fill():
                 _fold_fill(state, message)
             case Reconciled():
@@ -216,6 +239,7 @@ def _fold_book(state: SymbolState, entry_id: str, lob: Lob) -> None:
         state.feed = "live"  # books follow only after `live`, which was before we began to read
     bids, asks = unpack_tiers(lob.bids[:16]), unpack_tiers(lob.asks[:16])
     if bids and asks:
+        state.models.board.note_book(lob.recv_ns, bids[1], asks[1])
         state.quote = Quote(entry_id, lob.recv_ns, bids[0] * lob.tick_e9, asks[0] * lob.tick_e9)
 
 

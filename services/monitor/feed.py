@@ -21,7 +21,11 @@ READ_COUNT = 1000
 PACE_SECONDS = 0.05
 HEALTH_SECONDS = 1.0
 HEALTH_KIND = (Health,)
-FOLLOWERS = (Stream.FEATURES, Stream.PREDICTIONS)  # under the ids of the market entries they follow from
+FOLLOWERS = (
+    Stream.FEATURES,
+    Stream.PREDICTIONS,
+    Stream.SHADOWS,
+)  # under the ids of the market entries they follow from
 
 
 class Feed:
@@ -64,6 +68,9 @@ class Feed:
     async def follow_market(self, symbol: str) -> None:
         """Fold market entries and what follows from them, from the newest thousand on, until stopped."""
         link = await self.context.link()
+        while self._behind and not self.context.stop.is_set():
+            # What the gate told before us comes first, or trades would be counted and then overwritten.
+            await sleep_unless(self.context.stop, PACE_SECONDS)
         market = self.context.key(Stream.MARKET, symbol)
         followers = {self.context.key(stream, symbol): stream for stream in FOLLOWERS}
         newest = await _newest(link, market)

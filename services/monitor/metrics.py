@@ -13,6 +13,8 @@ from services.monitor.scores import share
 from shared.messages import Health
 from shared.units import SECOND
 
+SIDES = {1: "bid", -1: "ask"}  # of resting orders
+
 
 class CoreMetrics(Collector):
     """For a prometheus-client registry. Money is in the quote asset; what is not known is left out."""
@@ -65,7 +67,65 @@ class CoreMetrics(Collector):
             for reason, count in sorted(state.orders.rejects.items()):
                 rejects.add_metric([symbol, reason], count)
         yield from (pnl, position, mid, win, hit, trips, fills, refusals, rejects)
+        yield from self._quotes()
         yield from self._services()
+        yield from self._parity()
+
+    def _parity(self) -> Iterator[Metric]:
+        """What copies of `features` say of their look at what was published."""
+        for name, text in (
+            ("parity_compared", "Published feature vectors computed again"),
+            ("parity_mismatches", "Published feature vectors that differ from recomputed ones"),
+        ):
+            family = CounterMetricFamily(f"lobflow_{name}", text, labels=["symbol", "instance"])
+            for _, health in sorted(self.health.items()):
+                for symbol in self.core.symbols:
+                    if (count := health.counters.get(f"{name}:{symbol}")) is not None:
+                        family.add_metric([symbol, health.instance], count)
+            yield family
+
+    def _quotes(self) -> Iterator[Metric]:
+        """Fill rates of probes and of our own orders, by depth, beside what was expected of them."""
+        labels = ["symbol", "side", "ticks"]
+        predicted = GaugeMetricFamily(
+            "lobflow_probe_predicted_fill_ratio", "Fill rate of probes by the law of volume", labels=labels
+        )
+        probes = GaugeMetricFamily("lobflow_probe_fill_ratio", "Probes that were filled", labels=labels)
+        edge = GaugeMetricFamily(
+            "lobflow_probe_edge",
+            "By how much the mid is better than a fill, a horizon later",
+            labels=labels,
+        )
+        quotes = CounterMetricFamily(
+            "lobflow_quotes", "Our resting orders that have ended", labels=[*labels, "result"]
+        )
+        expected = GaugeMetricFamily(
+            "lobflow_quote_expected_fill_ratio",
+            "Fill rate expected of our resting orders",
+            labels=labels,
+        )
+        realized = GaugeMetricFamily(
+            "lobflow_quote_fill_ratio", "Our resting orders that were filled", labels=labels
+        )
+        for symbol, state in self.core.symbols.items():
+            flow = state.quotes.flow
+            for side in flow.sides if flow else ():
+                for depth in side.depths:
+                    if flow is None or not depth.probes:
+                        continue
+                    names = [symbol, SIDES[side.side], str(depth.ticks)]
+                    predicted.add_metric(names, depth.predicted)
+                    probes.add_metric(names, depth.fills / depth.probes)
+                    if depth.fills:
+                        edge.add_metric(names, depth.edge_ticks * flow.tick_e9 / 1e9)
+            for (side_of, ticks), tally in sorted(state.quotes.tallies.items()):
+                names = [symbol, SIDES[side_of], str(ticks)]
+                quotes.add_metric([*names, "filled"], tally.filled)
+                quotes.add_metric([*names, "unfilled"], tally.quotes - tally.filled)
+                realized.add_metric(names, tally.filled / tally.quotes)
+                if tally.foretold:
+                    expected.add_metric(names, tally.expected / tally.foretold)
+        yield from (predicted, probes, edge, quotes, expected, realized)
 
     def _services(self) -> Iterator[Metric]:
         labels = ["observed_service", "instance"]

@@ -13,9 +13,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from services.monitor import answers as a
-from services.monitor import figures, views
+from services.monitor import figures, model_views, views
 from services.monitor.control import ControlDesk, NotWritten, message_of
 from services.monitor.core import MonitorCore, SymbolState
+from services.monitor.model_answers import ModelsAnswer, SystemStatus
 from shared.messages import Health
 from shared.units import MS
 
@@ -66,10 +67,10 @@ def build(
         return {symbol: core.symbols[symbol]}
 
     @app.get(f"{PREFIX}/status", tags=["state"])
-    async def status() -> a.Status:
-        """Services, feed, prices, model and predictions."""
+    async def status() -> SystemStatus:
+        """Services, feed, prices, predictions, and what the gate says of the models that serve."""
         now_ns = time.time_ns()
-        return a.Status(
+        return SystemStatus(
             run_id=run_id,
             data_kind=data_kind,
             gate=gate,
@@ -77,6 +78,8 @@ def build(
             now=views.time_of(now_ns),
             services=[views.service(each, now_ns) for _, each in sorted(health.items())],
             symbols=[views.symbol_status(state) for state in core.symbols.values()],
+            gates={symbol: model_views.champion_gate(state.models) for symbol, state in core.symbols.items()},
+            drift={symbol: model_views.worst_drift(state.models) for symbol, state in core.symbols.items()},
         )
 
     @app.get(f"{PREFIX}/positions", tags=["state"], responses=PROBLEMS)
@@ -103,6 +106,11 @@ def build(
     async def stats(symbol: Symbol = None) -> a.Stats:
         """Win rate, hits of the predictions, counts by kind and by reason."""
         return figures.stats(core, chosen(symbol))
+
+    @app.get(f"{PREFIX}/models", tags=["state"], responses=PROBLEMS)
+    async def models(symbol: Symbol = None) -> list[ModelsAnswer]:
+        """How the version that serves, the shadows and the baselines do, the gate, and drift."""
+        return [model_views.answer(name, state.models) for name, state in chosen(symbol).items()]
 
     @app.get(f"{PREFIX}/control", tags=["control"])
     async def controls(limit: Limit = 100) -> a.Controls:

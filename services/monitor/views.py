@@ -11,7 +11,7 @@ from services.monitor.core import MonitorCore, SymbolState
 from services.monitor.ledger import RoundTrip
 from services.monitor.money import average, from_e9, from_half_e18, text, text_or_none
 from services.monitor.orders import OrderRow
-from shared.messages import Control, Flatten, Halt, Health, Promote, ReduceOnly, Resume
+from shared.messages import Control, Flatten, Gate, Halt, Health, Promote, ReduceOnly, Resume
 from shared.units import MS, SECOND
 
 ACTIONS: dict[type[Control], str] = {
@@ -20,6 +20,7 @@ ACTIONS: dict[type[Control], str] = {
     Flatten: "flatten",
     Resume: "resume",
     Promote: "promote",
+    Gate: "gate",
 }
 SILENT_NS = 5 * SECOND  # health comes each second
 

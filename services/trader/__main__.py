@@ -15,10 +15,11 @@ from services.trader.ledger import read_all, read_control, warm
 from services.trader.lockstep import InOrder
 from services.trader.merge import Arrival, Merge
 from services.trader.opening import open_account
+from services.trader.quoting import Costs
 from services.trader.reconcile import reconcile
 from services.trader.rederive import rebuild
 from services.trader.risk import Limits
-from services.trader.strategy import Plan
+from services.trader.strategy import Plan, Quoting
 from services.trader.userstream import UserStream
 from shared.errors import BadSetting, VenueError
 from shared.runner import Context, run, sleep_unless
@@ -104,6 +105,16 @@ def _config(settings: Settings, symbol: str, found: instrument.Instrument) -> Co
             size_lots=found.lots(str(settings.size), "LOBFLOW_SIZE"),
             period_s=settings.period,
             threshold=settings.threshold,
+            quoting=Quoting(
+                costs=Costs(
+                    maker_fee=settings.maker_fee,
+                    taker_fee=settings.taker_fee,
+                    trust=settings.maker_trust,
+                    aversion=settings.maker_aversion,
+                ),
+                max_position_lots=found.lots(str(settings.max_position), "LOBFLOW_MAX_POSITION"),
+                is_demonstration=settings.maker_demonstration,
+            ),
         ),
         strategy=settings.strategy,
     )

@@ -27,7 +27,8 @@ from services.trader.orders import Order, Orders
 from services.trader.position import Position
 from services.trader.risk import Approved, Exposure, Limits, Refused
 from services.trader.stamping import executions_of
-from services.trader.strategy import STRATEGIES, Plan, View, Want
+from services.trader.strategies import STRATEGIES
+from services.trader.strategy import Plan, Resting, View, Want
 from shared.codec import unpack_tiers
 from shared.messages import (
     Control,
@@ -36,6 +37,8 @@ from shared.messages import (
     FeedStatus,
     Fill,
     Flatten,
+    Flow,
+    Gate,
     Halt,
     Heartbeat,
     Lob,
@@ -50,7 +53,8 @@ from shared.messages import (
 from shared.streams import ZERO_ID, parse_id
 
 REPEAT_MS = 10_000  # market time after which an unchanged refusal is written again
-RECANCEL_MS = 1_000  # market time after which a cancel without effect is asked again
+SHOWN = "shown"  # the verdict of `Gate` that lets a version open positions
+RECANCEL_MS = strategy.RECANCEL_MS
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -86,7 +90,10 @@ class TraderCore:
         self.touch = (0, 0)  # best bid and ask in ticks of the data venue
         self.tick_e9 = 0  # of the data venue; 0 before the first book
         self.prediction: Prediction | None = None
+        self.flow: Flow | None = None  # the newest before the prediction
+        self._next_flow: Flow | None = None  # the newest
         self.mode = risk.NORMAL
+        self.edges: set[str] = set()  # versions that have shown an edge after costs, by the newest entries
         self.is_reconciled = False  # whether the venue's last word agreed with the ledger
         self._want = STRATEGIES[config.strategy]
         self._sent_ms: deque[int] = deque()  # of orders sent, for the rate limit
@@ -101,10 +108,10 @@ class TraderCore:
         self.take_market(entry_id, message)
         return self.decide("market", entry_id) if isinstance(message, Heartbeat) else []
 
-    def fold_prediction(self, entry_id: str, message: Prediction) -> list[Decided]:
-        """One prediction."""
+    def fold_prediction(self, entry_id: str, message: Prediction | Flow) -> list[Decided]:
+        """One prediction, or a flow, at which nothing is decided."""
         self.take_prediction(entry_id, message)
-        return self.decide("predictions", entry_id)
+        return [] if isinstance(message, Flow) else self.decide("predictions", entry_id)
 
     def fold_execution(self, entry_id: str, message: Execution) -> list[Decided]:
         """One entry of the executions stream."""
@@ -132,9 +139,14 @@ class TraderCore:
         elif isinstance(message, FeedStatus):
             self.feed = message.state
 
-    def take_prediction(self, entry_id: str, message: Prediction) -> None:
-        """Fold one prediction without deciding."""
+    def take_prediction(self, entry_id: str, message: Prediction | Flow) -> None:
+        """Fold one prediction or flow without deciding. A flow counts from the next prediction on, so that
+        the cursor of a decision, which names predictions, says which flow it knew."""
+        if isinstance(message, Flow):
+            self._next_flow = message
+            return
         self.prediction_id, self.prediction = entry_id, message
+        self.flow = self._next_flow
 
     def take_execution(self, entry_id: str, message: Execution) -> None:
         """Fold one execution without deciding."""
@@ -163,6 +175,8 @@ class TraderCore:
             self.mode = max(self.mode, risk.REDUCE_ONLY)
         elif isinstance(message, Flatten):
             self.mode = risk.FLATTENING
+        elif isinstance(message, Gate) and message.symbol == self.config.identity.symbol:
+            (self.edges.add if message.verdict == SHOWN else self.edges.discard)(message.version)
 
     def take_decision(self, entry_id: str, decision: Decision) -> None:
         """Fold a decision, just made or read back from the ledger."""
@@ -216,6 +230,17 @@ class TraderCore:
             live_orders=len(self.orders.live),
             fruitless_ms=self._fruitless_ms,
             last_side=self._last_side,
+            flow=self.flow,
+            resting=tuple(
+                Resting(
+                    order.client_id,
+                    order.side,
+                    order.open_lots,
+                    parse_id(order.decision_id)[0],
+                    order.cancel_ms,
+                )
+                for order in self.orders.live.values()
+            ),
         )
         if stream == "shutdown":
             wants = self._cancels(view.now_ms, self.orders.live.values())
@@ -304,4 +329,5 @@ class TraderCore:
             reference_ticks=instrument.price_ticks(touch, self.tick_e9, request.side) if self.tick_e9 else 0,
             mode=self.mode,
             is_reconciled=self.is_reconciled,
+            has_edge=prediction is not None and prediction.model in self.edges,
         )

@@ -22,7 +22,7 @@ from services.trader.risk import Approved
 from shared import bus, codec
 from shared.bus import Link
 from shared.errors import BadFrame, BadInput
-from shared.messages import Execution, Message, Prediction
+from shared.messages import Execution, Flow, Message, Prediction
 from shared.runner import BATCH, BLOCK_MS, Context, sleep_unless
 from shared.streams import ZERO_ID, Stream
 
@@ -160,7 +160,7 @@ class Desk:
         if kind == "market":
             return core.fold_market(entry_id, what), executions  # type: ignore[arg-type]
         if kind == "predictions":
-            assert isinstance(what, Prediction)
+            assert isinstance(what, (Prediction, Flow))
             return core.fold_prediction(entry_id, what), executions
         if kind == "control":
             return core.fold_control(entry_id, what), executions  # type: ignore[arg-type]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from services.trader.core import TraderCore
+from services.trader.maker import FLOW_LIFE_NS
 from shared import bus, codec
 from shared.bus import Link
 from shared.errors import BadInput, BusError
-from shared.messages import Account, Control, Message
+from shared.messages import Account, Control, Flow, Message, Prediction
 from shared.runner import BATCH, BLOCK_MS, Context
-from shared.streams import Stream
+from shared.streams import Stream, parse_id
+from shared.units import MS
 
+FORETOLD_PAGE = 500
 WARM_ENTRIES = 200  # newest market entries that give book, feed and time
 
 
@@ -74,8 +77,26 @@ async def warm(link: Link, context: Context, core: TraderCore) -> tuple[bytes, b
     rows = await link.call("XREVRANGE", market_key, market, "-", "COUNT", WARM_ENTRIES)
     for entry_id, fields in reversed(rows):
         core.take_market(entry_id.decode(), codec.decode(fields[1]))  # type: ignore[arg-type]
-    rows = await link.call("XREVRANGE", prediction_key, market, "-", "COUNT", 1)
-    for entry_id, fields in rows:  # a decision before the next one names it
-        core.take_prediction(entry_id.decode(), codec.decode(fields[1]))  # type: ignore[arg-type]
+    for entry_id, message in await _newest_foretold(link, prediction_key, market):
+        core.take_prediction(entry_id.decode(), message)  # a decision before the next one names it
         predictions = entry_id
     return market, predictions
+
+
+async def _newest_foretold(link: Link, key: str, until: bytes) -> list[tuple[bytes, Prediction | Flow]]:
+    """The newest prediction up to `until`, the flow before it that may still be believed, and flows after it;
+    oldest first."""
+    found: list[tuple[bytes, Prediction | Flow]] = []
+    least = b"-"
+    while rows := await link.call("XREVRANGE", key, until, least, "COUNT", FORETOLD_PAGE):
+        for entry_id, fields in rows:
+            message = codec.decode(fields[1])
+            if isinstance(message, Flow):
+                found.append((entry_id, message))
+                if least != b"-":
+                    return found[::-1]
+            elif isinstance(message, Prediction) and least == b"-":
+                found.append((entry_id, message))
+                least = f"{max(0, parse_id(entry_id)[0] - FLOW_LIFE_NS // MS)}-0".encode()
+        until = b"(" + rows[-1][0]
+    return found[::-1]

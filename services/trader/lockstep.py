@@ -15,7 +15,7 @@ from typing import Any
 from services.trader.facts import Fact
 from services.trader.merge import AccountChange, Step
 from shared.errors import BadInput
-from shared.messages import Control, Lob, Market, Prediction
+from shared.messages import Control, Flow, Lob, Market, Prediction
 from shared.streams import parse_id
 from shared.units import MS
 
@@ -34,7 +34,7 @@ class InOrder:
         self.cursor_ns = 0  # everything up to here is folded, predictions included
         self.watermark_ns = 0  # every user event up to here is in `_delivered`
         self._market: deque[tuple[str, Market]] = deque()
-        self._predictions: deque[tuple[str, Prediction]] = deque()
+        self._predictions: deque[tuple[str, Prediction | Flow]] = deque()
         self._wanted: str | None = None  # the Lob whose prediction is next
         self._at_once: deque[Step] = deque()  # reconciliation, control: not part of the recorded order
         self._delivered: list[tuple[int, int, int, int, Step]] = []  # (deliver_ns, kind, number, place, step)
@@ -48,7 +48,7 @@ class InOrder:
         return len(self._market)
 
     def push_streams(
-        self, market: Sequence[tuple[str, Market]], predictions: Sequence[tuple[str, Prediction]]
+        self, market: Sequence[tuple[str, Market]], predictions: Sequence[tuple[str, Prediction | Flow]]
     ) -> None:
         """Every entry counts."""
         self._market.extend(market)
@@ -116,6 +116,8 @@ class InOrder:
         if not self._predictions:
             return None
         entry_id, message = self._predictions.popleft()
+        if isinstance(message, Flow):  # it has its effect with the prediction behind it
+            return Step("predictions", entry_id, message)
         if entry_id != self._wanted:
             order = "skips" if parse_id(entry_id) > parse_id(self._wanted or "") else "is behind"
             raise BadInput(f"predictions of {self.symbol}: {entry_id} {order} the book at {self._wanted}")

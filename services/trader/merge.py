@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from services.trader.facts import Fact
-from shared.messages import Control, Heartbeat, Market, Message, Prediction
+from shared.messages import Control, Flow, Heartbeat, Market, Message, Prediction
 
 
 class AccountChange(NamedTuple):
@@ -39,7 +39,7 @@ class Merge(Protocol):
         """Market entries waiting."""
 
     def push_streams(
-        self, market: Sequence[tuple[str, Market]], predictions: Sequence[tuple[str, Prediction]]
+        self, market: Sequence[tuple[str, Market]], predictions: Sequence[tuple[str, Prediction | Flow]]
     ) -> None:
         """Entries of one read of the symbol's streams."""
 
@@ -79,15 +79,20 @@ class Arrival:
         return len(self._steps)
 
     def push_streams(
-        self, market: Sequence[tuple[str, Market]], predictions: Sequence[tuple[str, Prediction]]
+        self, market: Sequence[tuple[str, Market]], predictions: Sequence[tuple[str, Prediction | Flow]]
     ) -> None:
-        """All market entries but stale heartbeats (a later entry carries the time), the last prediction."""
+        """All market entries but stale heartbeats (a later entry carries the time), the last prediction, and
+        each flow."""
         last = len(market) - 1
         for place, (entry_id, message) in enumerate(market):
             if place == last or not isinstance(message, Heartbeat):
                 self._steps.append(Step("market", entry_id, message))
-        if predictions:
-            self._steps.append(Step("predictions", *predictions[-1]))
+        last = max(
+            (place for place, row in enumerate(predictions) if isinstance(row[1], Prediction)), default=-1
+        )
+        for place, (entry_id, foretold) in enumerate(predictions):
+            if place == last or isinstance(foretold, Flow):
+                self._steps.append(Step("predictions", entry_id, foretold))
 
     def push_control(self, entry_id: str, message: Control) -> None:
         """Folded in turn."""

@@ -109,6 +109,7 @@ class Order:
         self.size_lots = size_lots
         self.purpose = request.purpose if request else ""  # empty: adopted, the intent is lost
         self.is_reduce_only = request.reduce_only if request else False
+        self.price_ticks = request.price_ticks if request else 0  # 0: at the market, or adopted
         self.status = Status.PENDING
         self.order_id = 0  # the venue's; set with the first fact that carries it
         self.filled_lots = 0  # the sum of the trades booked

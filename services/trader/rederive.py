@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from services.trader.core import Config, TraderCore
-from shared.messages import Control, Decision, Execution, Lob, Market, Prediction
+from shared.messages import Control, Decision, Execution, Flow, Lob, Market, Prediction
 from shared.streams import parse_id
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class Recorded(msgspec.Struct, frozen=True):
     """The streams of one symbol and `control`, whole or from a common start."""
 
     market: Rows[Market]
-    predictions: Rows[Prediction]
+    predictions: Rows[Prediction | Flow]
     executions: Rows[Execution]
     control: Rows[Control]
     decisions: Rows[Decision]
@@ -98,7 +98,8 @@ def in_order(config: Config, recorded: Recorded) -> list[str]:
     core = TraderCore(config)
     derived: list[tuple[str, Decision]] = []
     executions = 0
-    predictions = dict(recorded.predictions)
+    predictions = {row[0] for row in recorded.predictions if isinstance(row[1], Prediction)}
+    foretold = _Tape(recorded.predictions)  # flows come with the prediction behind them
 
     def fold_executions(as_of: str) -> None:
         nonlocal executions
@@ -111,7 +112,8 @@ def in_order(config: Config, recorded: Recorded) -> list[str]:
         fold_executions(core.market_id)
         decided = core.fold_market(entry_id, message)
         if isinstance(message, Lob) and entry_id in predictions:
-            decided += core.fold_prediction(entry_id, predictions[entry_id])
+            for row in foretold.until(entry_id):
+                decided += core.fold_prediction(*row)  # type: ignore[arg-type]
         derived.extend((made.entry_id, made.decision) for made in decided)
     fold_executions(core.market_id)
     made = [row for row in recorded.decisions if not row[1].cause.startswith("shutdown/")]

@@ -20,7 +20,7 @@ class Limits(msgspec.Struct, frozen=True):
     max_position_lots: int
     max_orders_10s: int
     stale_ms: int
-    needs_edge: bool = False  # entries need an edge after costs that was shown; nothing can show one yet
+    needs_edge: bool = False  # entries need an edge after costs that was shown
 
 
 class Exposure(msgspec.Struct, frozen=True):
@@ -38,6 +38,7 @@ class Exposure(msgspec.Struct, frozen=True):
     reference_ticks: int  # the touch at which a MARKET order would fill
     mode: int
     is_reconciled: bool
+    has_edge: bool = False  # the gate says so of the version that predicts
 
 
 class Approved(msgspec.Struct, frozen=True):
@@ -71,7 +72,7 @@ def _against(request: Request, now: Exposure, limits: Limits, instrument: Instru
         return "halted"
     if now.mode == REDUCE_ONLY:
         return "reduce_only"
-    if limits.needs_edge:
+    if limits.needs_edge and not now.has_edge:
         return "no_edge_shown"
     if now.feed != "live":
         return f"feed_{now.feed}"

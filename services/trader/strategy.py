@@ -13,15 +13,17 @@ from typing import TypeAlias
 import msgspec
 
 from services.trader.instrument import Instrument
-from shared.messages import Prediction
+from services.trader.quoting import Costs
+from shared.messages import Flow, Prediction
 
+RECANCEL_MS = 1_000  # market time after which a cancel without effect is asked again
 RETRY_MS = 1_000  # after an order that came to nothing, the same purpose waits so long, in market time
 
 
 class Want(msgspec.Struct, frozen=True):
     """One order a strategy would like to send; `client_id` names the order to cancel."""
 
-    purpose: str  # enter | exit | flatten | cancel
+    purpose: str  # enter | exit | flatten | cancel | quote | demonstration
     side: int = 0
     size_lots: int = 0
     kind: str = "MARKET"
@@ -29,6 +31,16 @@ class Want(msgspec.Struct, frozen=True):
     price_ticks: int = 0
     reduce_only: bool = False
     client_id: str = ""
+
+
+class Resting(msgspec.Struct, frozen=True):
+    """A live order of ours. `cancel_ms`: when a cancel was last asked; None: never."""
+
+    client_id: str
+    side: int
+    open_lots: int
+    placed_ms: int
+    cancel_ms: int | None
 
 
 class View(msgspec.Struct, frozen=True):
@@ -42,6 +54,16 @@ class View(msgspec.Struct, frozen=True):
     live_orders: int
     fruitless_ms: dict[str, int]  # purpose -> when its last order ended without a fill
     last_side: int  # of the last request decided upon; 0 before the first
+    flow: Flow | None = None  # trade flow and probes, as published each minute
+    resting: tuple[Resting, ...] = ()  # oldest first
+
+
+class Quoting(msgspec.Struct, frozen=True):
+    """The settings of resting orders. A demonstration rests the best there is, whatever it is worth."""
+
+    costs: Costs
+    max_position_lots: int
+    is_demonstration: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -51,6 +73,7 @@ class Plan(msgspec.Struct, frozen=True):
     size_lots: int
     period_s: int
     threshold: float | None  # USDT; None takes the prediction's own
+    quoting: Quoting | None = None  # of the maker strategy
 
 
 Strategy: TypeAlias = Callable[[Plan, View], tuple[Want, ...]]
@@ -74,9 +97,9 @@ def threshold(plan: Plan, view: View) -> tuple[Want, ...]:
         if view.opened_ms is None or view.now_ms - view.opened_ms < plan.period_s * 1000:
             return ()
         return close("exit", view)
-    if view.cause != "predictions" or view.prediction is None or _waits("enter", view):
+    if view.cause != "predictions" or view.prediction is None or waits("enter", view):
         return ()
-    move, least = _move(view.prediction, plan)
+    move, least = move_of(view.prediction, plan)
     if not abs(move) >= least:  # False for NaN on either side
         return ()
     return (Want("enter", side=1 if move > 0 else -1, size_lots=plan.size_lots),)
@@ -98,18 +121,19 @@ def bench(plan: Plan, view: View) -> tuple[Want, ...]:
 
 def close(purpose: str, view: View) -> tuple[Want, ...]:
     """A reduce-only MARKET order for the whole position, unless the last one came to nothing just now."""
-    if not view.position_lots or _waits(purpose, view):
+    if not view.position_lots or waits(purpose, view):
         return ()
     side = -1 if view.position_lots > 0 else 1
     return (Want(purpose, side=side, size_lots=abs(view.position_lots), reduce_only=True),)
 
 
-def _waits(purpose: str, view: View) -> bool:
+def waits(purpose: str, view: View) -> bool:
+    """Whether the last order of this purpose came to nothing just now."""
     at_ms = view.fruitless_ms.get(purpose)
     return at_ms is not None and view.now_ms - at_ms < RETRY_MS
 
 
-def _move(prediction: Prediction, plan: Plan) -> tuple[float, float]:
+def move_of(prediction: Prediction, plan: Plan) -> tuple[float, float]:
     """(expected move, least move to act on), NaN where there is none."""
     if not prediction.moves or plan.period_s not in prediction.horizons_s:
         return math.nan, math.nan
@@ -117,6 +141,3 @@ def _move(prediction: Prediction, plan: Plan) -> tuple[float, float]:
     if plan.threshold is not None:
         return prediction.moves[place], plan.threshold
     return prediction.moves[place], prediction.thresholds[place]
-
-
-STRATEGIES: dict[str, Strategy] = {"threshold": threshold, "bench": bench, "none": none}

@@ -11,8 +11,10 @@ import msgspec
 from shared.compressed import BROKEN, opened
 from shared.errors import BadInput
 
+OF_ALL = "!"  # begins the name of a stream of all symbols: it is no symbol's
 NOTE = "!lobflow"  # stream of the notes that our collector leaves in its raw archive; no frames of the venue
 STAMP_DIGITS = 19  # of nanoseconds that fit 64 bits
+COARSE = {13: 1_000_000, 16: 1_000}  # by digits: milliseconds and microseconds of the years 2001 to 2286
 KINDS = {
     "depthUpdate": "depth",
     "bookTicker": "bookTicker",
@@ -45,6 +47,9 @@ class _Frame(msgspec.Struct):
 class _Head(msgspec.Struct):
     e: str = ""
     s: str = ""
+    B: msgspec.Raw = msgspec.Raw(b"")
+    A: msgspec.Raw = msgspec.Raw(b"")
+    lastUpdateId: int | None = None
 
 
 _frame = msgspec.json.Decoder(_Frame)
@@ -54,8 +59,9 @@ _head = msgspec.json.Decoder(_Head)
 def read(path: Path, refused: Refused | None = None) -> Iterator[Line]:
     """The lines of one file, each with its symbol and kind.
 
-    Raises BadInput at a line without a time and at one whose time goes back; `refused`, where it is given, is
-    told of them instead, and the first are left out.
+    Raises BadInput at a line without a time, at one whose time goes back, and at a snapshot that may be of
+    any of several symbols; `refused`, where it is given, is told of them instead, and all but those whose
+    time goes back are left out.
     """
     own_symbol = _first_symbol(path, refused)
     names: dict[str, str] = {}  # stream -> symbol
@@ -68,12 +74,15 @@ def read(path: Path, refused: Refused | None = None) -> Iterator[Line]:
             yield Line(recv_ns, own_symbol, "other", text)
             continue
         if frame.lastUpdateId is not None:
-            if not frame.symbol:
-                unnamed_snapshot = number
-            yield Line(recv_ns, frame.symbol or own_symbol, "snapshot", text)
+            if frame.symbol:
+                yield Line(recv_ns, frame.symbol, "snapshot", text)
+                continue
+            unnamed_snapshot = number
+            if is_single:
+                yield Line(recv_ns, own_symbol, "snapshot", text)
         elif frame.stream == NOTE:
             continue
-        elif "@" not in frame.stream:
+        elif "@" not in frame.stream or frame.stream.startswith(OF_ALL):
             yield _bare(recv_ns, own_symbol, text)
         else:
             symbol = names.get(frame.stream)
@@ -81,66 +90,88 @@ def read(path: Path, refused: Refused | None = None) -> Iterator[Line]:
                 symbol = names[frame.stream] = frame.stream.partition("@")[0].upper()
                 is_single = is_single and symbol == own_symbol
             data = bytes(frame.data)
-            yield Line(recv_ns, symbol, _kind(frame.stream, data), data)
+            yield Line(recv_ns, symbol, kind_of(frame.stream, data), data)
         if unnamed_snapshot is not None and not is_single:
-            raise BadInput(
-                f"{path}, line {unnamed_snapshot}: a depth snapshot without `symbol`, but several symbols"
-            )
+            problem = "a depth snapshot without `symbol`, but several symbols"
+            _refuse(path, unnamed_snapshot, problem, refused)
+            unnamed_snapshot = None
 
 
 def _bare(recv_ns: int, own_symbol: str, text: bytes) -> Line:
-    """A line that names no stream: the frame itself, as a socket of one stream sends it, or anything."""
+    """A line that names no stream of one symbol: the frame itself, as a socket of one stream sends it, or
+    anything."""
     try:
-        head = _head.decode(text)
+        symbol = _head.decode(text).s
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Line(recv_ns, own_symbol, "other", text)
-    return Line(recv_ns, head.s or own_symbol, KINDS.get(head.e, "other") if head.s else "other", text)
+    return Line(recv_ns, symbol or own_symbol, kind_of("", text) if symbol else "other", text)
 
 
-def _kind(stream: str, data: bytes) -> str:
+def kind_of(stream: str, data: bytes) -> str:
+    """The kind of a frame of `stream` (empty where it came without): one of KINDS, `snapshot`, or `other`."""
+    name = stream.partition("@")[2].partition("@")[0]
     kind = _HEADS.get(data[: data.find(b",")])
     if kind is None:
         try:
-            name = _head.decode(data).e or stream.partition("@")[2]  # spot's bookTicker names no event
+            kind = _by_keys(_head.decode(data), name)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return "other"
-        kind = KINDS.get(name, "other")
-    if kind == "depth" and stream.split("@")[1] != "depth":
-        return "other"  # the best levels of `@depth20` are sent under the same name, and are no diff
-    return kind
+    # The best levels of `@depth20` are sent under the names of a diff or a snapshot, and are neither.
+    if kind == "depth" and name not in ("", "depth"):
+        return "other"
+    return "other" if kind == "snapshot" and name.removeprefix("depth").isdigit() else kind
+
+
+def _by_keys(head: _Head, name: str) -> str:
+    if head.e:
+        return KINDS.get(head.e, "other")
+    if head.lastUpdateId is not None:
+        return "snapshot"  # the answer of REST, put under the name of a stream
+    if head.B and head.A:
+        return "bookTicker"  # spot's names no event
+    return KINDS.get(name, "other")
 
 
 def _first_symbol(path: Path, refused: Refused | None) -> str:
-    for _, _, text in _numbered(path, None if refused is None else lambda number, problem: None):
+    problems: list[str] = []
+
+    def note(number: int, problem: str) -> None:
+        if not problems:
+            problems.append(f"; line {number} {problem}")
+
+    for _, _, text in _numbered(path, None if refused is None else note):
         try:
             name, mark, _ = _frame.decode(text).stream.partition("@")
-            symbol = name.upper() if mark else _head.decode(text).s
+            symbol = name.upper() if mark and not name.startswith(OF_ALL) else _head.decode(text).s
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
         if symbol:
             return symbol
-    raise BadInput(f"{path}: holds no frame of any stream")
+    raise BadInput(f"{path}: holds no frame of any stream{''.join(problems)}")
+
+
+def _refuse(path: Path, number: int, problem: str, refused: Refused | None) -> None:
+    if refused is None:
+        raise BadInput(f"{path}, line {number}: {problem}")
+    refused(number, problem)
 
 
 def _numbered(path: Path, refused: Refused | None) -> Iterator[tuple[int, int, bytes]]:
-    """(line number, recv_ns, JSON) of each line; checks that time does not go back."""
+    """(line number, recv_ns, JSON) of each line; checks that time does not go back. Empty lines are none."""
     number, last_ns = 0, 0
     try:
         with opened(path) as file:
             for number, line in enumerate(file, 1):
                 stamp, _, text = line.partition(b" ")
                 if not stamp.isdigit() or not text or len(stamp) > STAMP_DIGITS:
-                    problem = f"begins {line[:40]!r}, not with nanoseconds and a blank"
-                    if refused is None:
-                        raise BadInput(f"{path}, line {number}: {problem}")
-                    refused(number, problem)
+                    if not line.isspace():
+                        _refuse(
+                            path, number, f"begins {line[:40]!r}, not with nanoseconds and a blank", refused
+                        )
                     continue
-                recv_ns = int(stamp)
+                recv_ns = int(stamp) * COARSE.get(len(stamp), 1)
                 if recv_ns < last_ns:
-                    problem = f"time goes back from {last_ns} to {recv_ns}"
-                    if refused is None:
-                        raise BadInput(f"{path}, line {number}: {problem}")
-                    refused(number, problem)
+                    _refuse(path, number, f"time goes back from {last_ns} to {recv_ns}", refused)
                 last_ns = recv_ns
                 yield number, recv_ns, text.rstrip()
     except BROKEN as error:

@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 
 from services.monitor.core import MonitorCore
 from services.monitor.metrics import CoreMetrics
+from services.monitor.model_metrics import ModelMetrics
 from shared.settings import NO_DOTENV, SECRETS_DIR, Settings
 from shared.telemetry import Telemetry
 
@@ -23,6 +24,7 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
 SETTINGS = {"LOBFLOW_" + name.upper() for name in Settings.model_fields}
 ONCE = {"redis-users", "first-model", "trainer"}
+BESIDE = {"shadows": "model"}  # a further process of a service
 ALERTS = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())
 RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/lobflow.json").read_text())
@@ -64,10 +66,11 @@ def _names(node: ast.expr) -> set[str]:
 
 
 COUNTED = {name: counted(ROOT / "services" / name) | counted(ROOT / "shared") for name in SERVICES}
+CORE = MonitorCore(("BTCUSDT",))
 EXPOSED = {
     line.split()[2]
     + ("_total" if line.split()[3] == "counter" and not line.split()[2].endswith("_total") else "")
-    for source in (CoreMetrics(MonitorCore(("BTCUSDT",)), {}), Telemetry("any"))
+    for source in (CoreMetrics(CORE, {}), ModelMetrics(CORE.symbols), Telemetry("any"))
     for line in generate_latest(source).decode().splitlines()  # type: ignore[arg-type]
     if line.startswith("# TYPE ")
 }
@@ -89,12 +92,15 @@ def test_every_service_runs_as_itself() -> None:
     for name in SERVICES:
         assert PARTS[name]["command"] == ["python", "-m", f"services.{name}"]
         assert PARTS[name]["restart"] == "unless-stopped"
-    assert set(PARTS) == {*SERVICES, *ONCE, "redis", "prometheus", "grafana"}
+    for name, service in BESIDE.items():
+        assert PARTS[name]["command"] == ["python", "-m", f"services.{service}.{name}"]
+        assert environment(name)["LOBFLOW_INSTANCE"] == name  # its health is not the service's own
+    assert set(PARTS) == {*SERVICES, *ONCE, *BESIDE, "redis", "prometheus", "grafana"}
 
 
 def test_one_image_built_once() -> None:
     ours = {name for name, part in PARTS.items() if part["image"] == PARTS["venue"]["image"]}
-    assert ours == {*SERVICES, *ONCE}
+    assert ours == {*SERVICES, *ONCE, *BESIDE}
     assert [name for name in PARTS if "build" in PARTS[name]] == ["redis-users"]
     bases = re.findall(r"^FROM +(\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert bases == ["python:3.13-slim"]
@@ -159,7 +165,7 @@ def test_every_variable_of_the_example_reaches_somebody() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     fixed = {"LOBFLOW_REDIS_URL", "LOBFLOW_MODEL_DIR", "LOBFLOW_RECORD_DIR"}  # compose has its own
     passed = set(re.findall(r"\$\{(\w+)", text)) | {
-        name for part in SERVICES for name, value in environment(part).items() if value is None
+        name for part in (*SERVICES, *BESIDE) for name, value in environment(part).items() if value is None
     }
     assert offered - fixed <= passed
     assert {name for name in offered if name.startswith("LOBFLOW_")} <= SETTINGS
@@ -196,7 +202,7 @@ def test_panels_do_not_overlap() -> None:
         assert at["x"] + at["w"] <= 24, panel["title"]
         taken |= cells
     titles = [panel["title"] for panel in DASHBOARD["panels"] if panel["type"] == "row"]
-    assert titles == ["PnL", "Data", "Bus and services", "Model", "Execution"]
+    assert titles == ["PnL", "Data", "Bus and services", "Model", "Execution", "Resting orders"]
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)

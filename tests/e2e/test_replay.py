@@ -21,10 +21,12 @@ from services.recorder.reader import files, read
 from services.trader.core import Config
 from services.trader.identity import Identity
 from services.trader.instrument import Instrument
+from services.trader.quoting import Costs
 from services.trader.rederive import Recorded, by_cursors, in_order
 from services.trader.risk import Limits
-from services.trader.strategy import Plan
+from services.trader.strategy import Plan, Quoting
 from shared.codec import decode, encode
+from shared.messages import Fill
 from shared.streams import Stream
 from shared.units import E9, SECOND, Scale
 
@@ -116,8 +118,8 @@ def test_one_id_leads_from_the_book_to_the_trade(plain: Run) -> None:
         books = [
             key for key, data in plain.rows(Stream.MARKET, symbol) if type(decode(data)).__name__ == "Lob"
         ]
-        assert [key for key, _ in plain.rows(Stream.FEATURES, symbol)] == books
-        assert [key for key, _ in plain.rows(Stream.PREDICTIONS, symbol)] == books
+        assert kinds(plain.rows(Stream.FEATURES, symbol), "FeatureVector") == books
+        assert kinds(plain.rows(Stream.PREDICTIONS, symbol), "Prediction") == books
         known = {key for key, _ in plain.rows(Stream.MARKET, symbol)}
         causes = [decode(data).cause for _, data in plain.rows(Stream.DECISIONS, symbol)]  # type: ignore[union-attr]
         assert causes
@@ -200,6 +202,48 @@ def test_decisions_follow_from_the_recorded_streams_alone(plain: Run) -> None:
         assert in_order(config, recorded) == []
 
 
+def test_maker_quotes_and_its_decisions_follow_from_the_streams(short: Options) -> None:
+    extra: dict[str, object] = {"maker_demonstration": True}
+    made = replayed(again(short, "maker", strategy="maker", extra=extra))
+    assert made.report.summary["pnl_equal"]
+    for symbol, tick_e9 in zip(SYMBOLS, (E9 // 10, E9 // 100), strict=True):
+        flows = kinds(made.rows(Stream.FEATURES, symbol), "Flow")
+        assert flows
+        assert kinds(made.rows(Stream.PREDICTIONS, symbol), "Flow") == flows
+        streams = {stream: _decoded(made, stream, symbol) for stream in Stream if stream.value.is_per_symbol}
+        requests = [request for _, decision in streams[Stream.DECISIONS] for request in decision.requests]
+        sent = [request for request in requests if not request.refusal]
+        rested = [request for request in sent if request.purpose == "demonstration"]
+        assert {request.time_in_force for request in rested} == {"GTX"}
+        assert {request.side for request in rested} == {1, -1}
+        assert any(request.action == "cancel" for request in sent)
+        fills = [one for _, one in streams[Stream.EXECUTIONS] if isinstance(one, Fill)]
+        assert any(fill.is_maker for fill in fills)
+        instrument = Instrument(symbol, Scale(tick_e9, E9 // 1000), 1, 10**6, 5 * E9)
+        config = Config(
+            identity=Identity(made.result.run_id, symbol),
+            instrument=instrument,
+            limits=Limits(max_position_lots=100, max_orders_10s=100, stale_ms=1000),
+            plan=Plan(
+                instrument=instrument,
+                size_lots=10,
+                period_s=10,
+                threshold=None,
+                quoting=Quoting(Costs(0.0002, 0.0005, trust=0.5), 100, is_demonstration=True),
+            ),
+            strategy="maker",
+        )
+        recorded = Recorded(
+            market=streams[Stream.MARKET],
+            predictions=streams[Stream.PREDICTIONS],
+            executions=streams[Stream.EXECUTIONS],
+            control=[],
+            decisions=streams[Stream.DECISIONS],
+        )
+        assert by_cursors(config, recorded) == []
+        assert in_order(config, recorded) == []
+
+
 def test_run_id_names_what_is_replayed_and_not_how_fast(short: Options) -> None:
     assert run_id_of(short) == run_id_of(again(short, "other", speed=3.0, copies=2))
     assert run_id_of(short) != run_id_of(again(short, "other", period=5))
@@ -212,6 +256,11 @@ def progress(replay: Replay) -> float:
         return 0.0
     start_ns, end_ns = int(status["start_ns"]), int(status["end_ns"])
     return (int(status["market_ns"]) - start_ns) / (end_ns - start_ns)
+
+
+def kinds(rows: list[tuple[str, bytes]], kind: str) -> list[str]:
+    """The ids of the entries of one kind."""
+    return [entry_id for entry_id, data in rows if type(decode(data)).__name__ == kind]
 
 
 def _decoded(plain: Run, stream: Stream, symbol: str) -> list[tuple[str, Any]]:

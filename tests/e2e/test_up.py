@@ -139,7 +139,7 @@ def test_a_system_starts_mends_itself_stops_and_goes_on(folder: Path) -> None:
     first.until_said(r"everything is ready after \d")
     assert "synthetic market of BTCUSDT" in first.said()
     assert "expect it to" in first.said()
-    first.until_said(r"status +\| 7 of 7 ready, 0 restarts \| BTCUSDT \d+\.\d+, predicted 5 s", 60)
+    first.until_said(r"status +\| 8 of 8 ready, 0 restarts \| BTCUSDT \d+\.\d+, predicted 5 s", 60)
     status = first.ask("status")
     assert (status["run_id"], status["gate"]) == ("live", "warn")
 
@@ -158,7 +158,7 @@ def test_a_system_starts_mends_itself_stops_and_goes_on(folder: Path) -> None:
 
     until(is_back, 2 * BACK_SECONDS, first.said)
     first.until_said(r"features was killed by signal 9: started again \(1\)", 1)
-    first.until_said(r"status +\| 7 of 7 ready, 1 restarts", 30)
+    first.until_said(r"status +\| 8 of 8 ready, 1 restarts", 30)
     assert pid_of(folder, "features") != killed
 
     before, opening = first.ask("stats"), first.ask("pnl")["venue"]["opening_wallet"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from model_data import START_NS, trained, vector
 from lobflow.private_redis import PrivateRedis
 from services.model.artifact import read_manifest
 from shared import codec
-from shared.messages import Prediction, Promote
+from shared.messages import Prediction, Promote, Shadows
 from shared.settings import to_environment
 from shared.streams import Stream, key
 from shared.units import SECOND
@@ -46,7 +47,9 @@ def client(redis_server: PrivateRedis) -> Iterator[redis.Redis]:
 class Process:
     """One copy of the service."""
 
-    def __init__(self, url: str, run_id: str, folder: Path, instance: str, log: Path) -> None:
+    def __init__(
+        self, url: str, run_id: str, folder: Path, instance: str, log: Path, module: str = "services.model"
+    ) -> None:
         self.log = log
         values = {
             "redis_url": url,
@@ -57,7 +60,7 @@ class Process:
         }
         with log.open("ab") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "services.model"],
+                [sys.executable, "-m", module],
                 env={**os.environ, **to_environment(values)},
                 stderr=file,
             )
@@ -69,8 +72,10 @@ class Process:
 
 
 @contextmanager
-def service(url: str, run_id: str, folder: Path, log: Path, instance: str = "0") -> Iterator[Process]:
-    process = Process(url, run_id, folder, instance, log)
+def service(
+    url: str, run_id: str, folder: Path, log: Path, instance: str = "0", module: str = "services.model"
+) -> Iterator[Process]:
+    process = Process(url, run_id, folder, instance, log, module)
     try:
         yield process
     finally:
@@ -247,3 +252,50 @@ def test_serving_imports_no_training_library(models: Path) -> None:
 
 def test_a_prediction_lives_a_second(plain: Entries) -> None:
     assert all(one.expires_ns - one.recv_ns == SECOND for one in predictions(plain))
+
+
+def shadows(client: redis.Redis, run_id: str) -> list[tuple[bytes, Shadows]]:
+    rows = client.xrange(key(run_id, Stream.SHADOWS, SYMBOL))
+    found = [(entry_id, codec.decode(fields[b"d"])) for entry_id, fields in rows]
+    assert all(isinstance(one, Shadows) for _, one in found)
+    return found  # type: ignore[return-value]
+
+
+def test_shadows_are_a_process_of_their_own_that_may_lag_die_and_find_new_versions(
+    client: redis.Redis, redis_server: PrivateRedis, run_id: str, models: Path, tmp_path: Path
+) -> None:
+    promote(client, run_id, version(models / "two"), 400)
+    folder = tmp_path / "models"
+    shutil.copytree(models, folder)
+    add_vectors(client, run_id, 0, 500)  # 50 ms apart: 25 s
+    arguments = (
+        redis_server.url,
+        run_id,
+        folder / "one",
+        tmp_path / "log",
+        "shadows",
+        "services.model.shadows",
+    )
+    with service(*arguments) as process:
+        until(lambda: len(shadows(client, run_id)) >= 10, "some shadows")
+        process.end(signal.SIGKILL)
+    with service(*arguments) as process:
+        until(lambda: len(shadows(client, run_id)) >= 25, "the rest")
+        trained(folder / "three", seed=3)
+        until(lambda: process.log.read_bytes().count(version(folder / "three").encode()) > 0, "the new one")
+        add_vectors(client, run_id, 500, COUNT)
+        until(lambda: len(shadows(client, run_id)) >= 30, "those after it")
+        assert process.end() == 0
+    rows = shadows(client, run_id)
+    asked = {entry_id for entry_id, _ in client.xrange(key(run_id, Stream.FEATURES, SYMBOL))}
+    assert {entry_id for entry_id, _ in rows} <= asked
+    seconds = [one.recv_ns // SECOND for _, one in rows]
+    assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))  # each once, over the kill too
+    promoted = FIRST_MS + 50 * 400
+    for entry_id, one in rows:
+        serving = "two" if int(entry_id.split(b"-")[0]) >= promoted else "one"
+        names = {shadow.model for shadow in one.shadows}
+        assert version(models / serving) not in names
+        assert version(models / ("one" if serving == "two" else "two")) in names
+    assert version(folder / "three") in {shadow.model for shadow in rows[-1][1].shadows}
+    assert client.xlen(f"{run_id}:parked:model") == 0

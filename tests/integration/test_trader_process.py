@@ -36,6 +36,7 @@ from shared.messages import (
     Execution,
     Fill,
     Flatten,
+    Gate,
     Halt,
     Lob,
     Message,
@@ -187,7 +188,7 @@ class World:
         config = Config(
             Identity(self.run_id, SYMBOL),
             INSTRUMENT,
-            Limits(max_position_lots=100, max_orders_10s=100, stale_ms=5000),
+            Limits(100, 100, 5000, needs_edge=self.settings.get("gate") == "enforce"),
             Plan(INSTRUMENT, size_lots=10, period_s=1, threshold=1.0),
             "threshold",
         )
@@ -263,3 +264,41 @@ def test_a_lost_venue_stops_opening_until_it_is_reconciled(world: World) -> None
     until(lambda: world.agreed() > agreed, "the reconciliation")
     world.fed_until(5.0, lambda: world.position == 10, "the entry")
     assert world.derived_again() == []
+
+
+def test_an_enforced_gate_opens_with_the_entry_that_says_an_edge_was_shown(
+    redis_server: PrivateRedis, run_id: str, btc: Path, tmp_path: Path
+) -> None:
+    world = World(redis_server.url, run_id, btc, tmp_path)
+    world.settings["gate"] = "enforce"
+
+    said: list[int] = [0]
+
+    def says(verdict: str, version: str) -> None:
+        said.append(max(said[-1] + 1, time.time_ns() // MS))  # two may come within one millisecond
+        world.add(Stream.CONTROL, Gate(0, "monitor", "", SYMBOL, version, verdict, 1, ()), said[-1])
+
+    def refused() -> bool:
+        return bool(world.decisions) and world.decisions[-1][1].requests[0].refusal == "no_edge_shown"
+
+    try:
+        world.start("venue")
+        world.start("trader")
+        until(lambda: world.is_ready("trader"), "a trader that reads its streams")
+        world.fed_until(5.0, refused, "the refusal")
+        says("shown", "another")
+        says("shown", "m")  # the version that predicts here
+        world.fed_until(5.0, lambda: world.position == 10, "the entry")
+        says("undetermined", "m")
+        world.fed_until(0.0, lambda: world.position == 0, "the exit, which no gate holds back")
+        world.fed_until(-5.0, refused, "another refusal")
+        # A trader that starts knows what was said before it.
+        world.end("trader")
+        says("shown", "m")
+        agreed = world.agreed()
+        world.start("trader")
+        until(lambda: world.agreed() > agreed, "the second reconciliation")
+        world.fed_until(-5.0, lambda: world.position == -10, "the short entry")
+        assert world.derived_again() == []
+    finally:
+        world.close()

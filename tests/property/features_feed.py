@@ -8,7 +8,7 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from services.features.schema import TIERS, WINDOWS, WINDOWS_NS
+from services.features.schema import TIERS
 from shared.codec import pack_tiers, unpack_tiers
 from shared.messages import AggTrade, FeedStatus, Heartbeat, Lob, Message
 from shared.units import MS, SECOND
@@ -16,6 +16,7 @@ from shared.units import MS, SECOND
 START_NS = 1_700_000_000 * SECOND + 123_456_789
 HEARTBEAT_NS = 500 * MS
 QUIET_NS = 10 * SECOND
+SECONDS = {"500ms": 0.5, "1s": 1, "2s": 2, "5s": 5, "10s": 10, "30s": 30}
 TICK_E9, LOT_E9 = 100_000_000, 1_000_000
 
 STEPS_MS = [0, 0, 1, 37, 100, 100, 250, 499, 500, 544, 1000, 1000, 2000, 4999, 9000, 11000]
@@ -66,7 +67,8 @@ def _build(steps: list[tuple[str, int, int]]) -> list[tuple[str, Message]]:
         epoch += kind == "epoch"
         tick_e9 += kind == "scale"
         if kind == "trade":
-            facts = {"size_lots": draw.randrange(1, 2000), "side": draw.choice((-1, 1)), "price_ticks": 1000}
+            facts = {"size_lots": draw.randrange(1, 2000), "side": draw.choice((-1, 1))}
+            facts["price_ticks"] = 1000 + draw.randrange(-20, 21)
             ids = dict.fromkeys(("agg_id", "first_id", "last_id"), seq)
             add(AggTrade, now_ns, **ids, **facts, tick_e9=tick_e9, lot_e9=LOT_E9)
         else:
@@ -94,7 +96,7 @@ def mirrored(message: Message) -> Message:
     if isinstance(message, Lob):
         fields |= {"bids": _reflected(message.asks), "asks": _reflected(message.bids)}
     elif isinstance(message, AggTrade):
-        fields["side"] = -message.side
+        fields |= {"side": -message.side, "price_ticks": 2000 - message.price_ticks}
     return type(message)(**fields)
 
 
@@ -128,15 +130,49 @@ def naive(messages: list[Message]) -> tuple[int, dict[str, float]]:
         sum((ask - mid) * size for (_, size), (ask, _) in pairs),
         sum((mid - bid) * size for (bid, _), (_, size) in pairs),
     )
-    flows = [(new.recv_ns, _flows(old, new)) for old, new in pairwise(lobs)]
-    trades = [(m.recv_ns, m.side * m.size_lots) for m in chain if isinstance(m, AggTrade)]
-    for window, w in zip(WINDOWS, WINDOWS_NS, strict=True):
-        for levels in (1, 5):
-            inside = [e for s, es in flows if lob.recv_ns - w < s for e in es[:levels]]
-            out[f"ofi_{levels}_{window}"] = _share(inside)
-        out[f"trades_{window}"] = _share([q for s, q in trades if lob.recv_ns - w < s])
-    out["sigma_30s"] = _sigma(lobs) * tick
+    out["microprice_spread_5"] = _clamped(
+        sum((ask - mid) * b_size - (mid - bid) * a_size for (bid, b_size), (ask, a_size) in pairs)
+        / sum(b_size + a_size for (_, b_size), (_, a_size) in pairs)
+        / (asks[0][0] - bids[0][0])
+    )
+    out["spread_bps"] = 10_000 * (asks[0][0] - bids[0][0]) / mid
+    sigma = _sigma(lobs)
+    out["sigma_30s"] = sigma * tick
+    for window in SECONDS:
+        out |= {f"{what}_{window}": value for what, value in _past(chain, lobs, mid, sigma, window).items()}
     return min(lob.recv_ns - lobs[0].recv_ns, 60 * SECOND), out
+
+
+def _past(chain: list[Message], lobs: list[Lob], mid: float, sigma: float, window: str) -> dict[str, float]:
+    """Everything that is of a window, at the last Lob; sigma in ticks."""
+    now_ns, seconds = lobs[-1].recv_ns, SECONDS[window]
+    edge_ns = now_ns - round(seconds * SECOND)
+    pairs = [(old, new) for old, new in pairwise(lobs) if new.recv_ns > edge_ns]
+    trades = [m for m in chain if isinstance(m, AggTrade) and m.recv_ns > edge_ns]
+    flows = [_flows(old, new) for old, new in pairs]
+    volume = sum(trade.size_lots for trade in trades)
+    out = {f"ofi_{levels}": _share([e for es in flows for e in es[:levels]]) for levels in (1, 5)}
+    out["trades"] = _share([trade.side * trade.size_lots for trade in trades])
+    moves = [_mid(new) - _mid(old) for old, new in pairs]
+    scale = sigma * math.sqrt(seconds)
+    out["vwap"] = out["return"] = 0.0
+    if sigma:
+        out["return"] = _clamped(sum(moves) / scale)
+    if sigma and volume:
+        mean = sum(trade.price_ticks * trade.size_lots for trade in trades) / volume
+        out["vwap"] = _clamped((mean - mid) / scale)
+    out["volatility"] = min(10_000 * math.sqrt(sum(move**2 for move in moves) / seconds) / mid, 1000)
+    out["trade_count"] = len(trades)
+    out["mean_size"] = volume * lobs[-1].lot_e9 / 1e9 / len(trades) if trades else 0.0
+    return out
+
+
+def _mid(lob: Lob) -> float:
+    return (_tiers(lob.bids)[0][0] + _tiers(lob.asks)[0][0]) / 2
+
+
+def _clamped(value: float) -> float:
+    return max(-10.0, min(10.0, value))
 
 
 def _chain(messages: list[Message]) -> list[Message]:
@@ -188,7 +224,7 @@ def _sigma(lobs: list[Lob]) -> float:
     second = -(-lobs[0].recv_ns // SECOND)
     while second * SECOND < lobs[-1].recv_ns:
         last = [lob for lob in lobs if lob.recv_ns <= second * SECOND][-1]
-        mids.append((_tiers(last.bids)[0][0] + _tiers(last.asks)[0][0]) / 2)
+        mids.append(_mid(last))
         second += 1
     changes = [b - a for a, b in pairwise(mids)][-30:]
     if len(changes) < 5:

@@ -12,6 +12,7 @@ from research.estimators import LINEAR, PRIORS, Believed, estimator
 from research.export import folded
 from services.model.fold import Fold
 from services.model.manifest import NO_BOUND, Horizon
+from services.model.straight import Line, straight
 
 
 def fold_of(model: object, is_scaled: bool, horizon_s: int, width: int) -> Fold:
@@ -20,6 +21,12 @@ def fold_of(model: object, is_scaled: bool, horizon_s: int, width: int) -> Fold:
     horizon = described(horizon_s, *bounds, tuple(weights.tolist()), offset, is_scaled)
     power = getattr(model, "power", 1.0)
     return Fold(msgspec.structs.replace(horizon, sigma_power=power), range(width))
+
+
+def line_of(model: object, is_scaled: bool, horizon_s: int, width: int) -> Line:
+    low, high, weights, offset = folded(model, is_scaled)
+    bounds = (tuple(low.tolist()), tuple(high.tolist()))
+    return straight([described(horizon_s, *bounds, tuple(weights.tolist()), offset, is_scaled)], range(width))
 
 
 def described(
@@ -70,10 +77,19 @@ def test_the_fold_equals_the_pipeline(
     model = estimator(kind, horizon_s, is_scaled, 0.05, believed).fit(design, y)
     fold = fold_of(model, is_scaled, horizon_s, width)
     # Asked beyond what was seen, where clipping bites.
-    asked = design * draw.uniform(-3.0, 3.0, design.shape)
+    beyond = design * draw.uniform(-3.0, 3.0, design.shape)
+    asked = np.vstack([beyond, design])
     if is_scaled:
         asked[:, -1] = np.abs(asked[:, -1]) + 1e-3
     expected = model.predict(asked)
+    line = line_of(model, is_scaled, horizon_s, width)
+    lined = [line(row[:width].tolist(), float(row[-1])) for row in asked]
+    assert None not in lined[rows:]  # inside of what training saw, the straight line answers
+    for move, wanted in zip(lined, expected, strict=True):
+        if move is not None:
+            np.testing.assert_allclose(
+                move[0], wanted, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(expected).max())
+            )
     moves = [fold.move(row[:width].tolist(), float(row[-1])) for row in asked]
     np.testing.assert_allclose(moves, expected, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(expected).max()))
 
@@ -101,3 +117,37 @@ def test_the_sum_does_not_depend_on_its_order() -> None:
         answers.add(Fold(horizon, order.tolist()).move(values.tolist(), 0.0))
     assert len(answers) == 1
     assert answers.pop() == pytest.approx(0.1 + float(weights @ values))
+
+
+@given(
+    bad=st.sampled_from([float("nan"), float("inf"), float("-inf")]),
+    place=st.integers(0, 4),
+    bound=st.sampled_from([1.0, NO_BOUND]),
+    weights=st.lists(st.sampled_from([0.0, 0.5, -2.0]), min_size=10, max_size=10),
+)
+def test_the_straight_line_gives_no_move_for_a_value_that_is_not_finite(
+    bad: float, place: int, bound: float, weights: list[float]
+) -> None:
+    bounds = ((-bound,) * 5, (bound,) * 5)
+    rows = [
+        described(5, *bounds, tuple(weights[:5]), 0.0, True),
+        described(10, *bounds, tuple(weights[5:]), 0.1, False),
+    ]
+    line = straight(rows, range(5))
+    values = [0.5] * 5
+    assert line(values, 2.0) is not None
+    values[place] = bad
+    assert line(values, 2.0) is None
+
+
+def test_a_horizon_without_model_is_not_a_number() -> None:
+    none = msgspec.structs.replace(described(5, (), (), (), 0.0, True), kind="")
+    one = described(10, (-1.0,), (1.0,), (0.5,), 0.25, False)
+    answer = straight([none, one], [1])([9.0, 0.5], 2.0)
+    assert answer is not None
+    assert np.isnan(answer[0])
+    assert answer[1] == 0.5
+    assert straight([none, one], [1])([9.0, 1.5], 2.0) is None  # to be clipped
+    only = straight([none], [])([9.0], 2.0)
+    assert only is not None
+    assert np.isnan(only[0])

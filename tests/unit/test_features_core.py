@@ -7,7 +7,17 @@ import pytest
 from services.features.core import FeaturesCore
 from services.features.schema import NAMES, SCHEMA_HASH, WIDTH
 from shared.codec import pack_tiers, unpack_values
-from shared.messages import AggTrade, FeatureVector, FeedStatus, Halt, Heartbeat, Lob, MarkPrice, Message
+from shared.messages import (
+    AggTrade,
+    FeatureVector,
+    FeedStatus,
+    Flow,
+    Halt,
+    Heartbeat,
+    Lob,
+    MarkPrice,
+    Message,
+)
 from shared.units import MS, SECOND
 
 START_NS = 1_700_000_000 * SECOND
@@ -28,7 +38,8 @@ class Feed:
         self.now_ns += step_ms * MS
         stamps = {"seq": self.seq, "epoch": self.epoch, "exchange_ns": 0, "recv_ns": self.now_ns}
         self.seq += 1
-        return self.core.handle(kind(**stamps, **fields), b"1-0")
+        said = self.core.handle(kind(**stamps, **fields), b"1-0")
+        return [message for message in said if not isinstance(message, Flow)]  # test_features_flow.py
 
     def lob(self, step_ms: int = 100, bids: list[int] = BIDS, asks: list[int] = ASKS) -> FeatureVector:
         sizes = {"tick_e9": self.tick_e9, "lot_e9": 1_000_000}

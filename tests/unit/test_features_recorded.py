@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from features_reference import features
 
 from research.market import market_entries
 from services.features.batch import Batch, compute
 from services.features.core import FeaturesCore
-from services.features.schema import indices, names
+from services.features.schema import NAMES, indices, names
 from shared.messages import FeatureVector, Message
 from shared.units import SECOND
 
@@ -32,11 +33,26 @@ def test_the_batch_equals_the_core(entries: list[tuple[str, Message]], batch: Ba
     core = FeaturesCore()
     said: list[tuple[str, FeatureVector]] = []
     for entry_id, message in entries:
-        said += [(entry_id, vector) for vector in core.handle(message, entry_id.encode())]
+        vectors = core.handle(message, entry_id.encode())
+        said += [(entry_id, vector) for vector in vectors if isinstance(vector, FeatureVector)]
     assert core.is_warm
     assert [entry_id for entry_id, _ in said] == batch.ids
     assert b"".join(vector.values for _, vector in said) == batch.values.tobytes()
     assert [vector.clean_ns for _, vector in said] == batch.clean_ns.tolist()
+
+
+def test_every_prefix_equals_numpy_and_pandas(entries: list[tuple[str, Message]], batch: Batch) -> None:
+    """Each row is the last of a prefix: it is computed of nothing that comes later."""
+    begin = next(row for row, clean_ns in enumerate(batch.clean_ns) if clean_ns == 0)
+    assert (batch.clean_ns[begin + 1 :] > 0).all()  # one chain
+    start = next(place for place, (entry_id, _) in enumerate(entries) if entry_id == batch.ids[begin])
+    expected = features([message for _, message in entries[start:]])
+    assert len(expected) == len(batch.ids) - begin
+    for column, name in enumerate(NAMES):
+        # The kernel's decay is a little more than exp; everything else differs by rounding alone.
+        tolerance = 2e-2 if name == "imbalance_exp" else 1e-9
+        found = batch.values[begin:, column]
+        assert np.allclose(found, expected[name], rtol=tolerance, atol=tolerance), name
 
 
 def test_a_core_restarted_anywhere_equals_the_batch(entries: list[tuple[str, Message]], batch: Batch) -> None:

@@ -275,6 +275,17 @@ def test_raw_captures_in_any_packing(tmp_path: Path, packing: str) -> None:
     }
 
 
+def test_the_best_levels_of_a_partial_book_are_no_diff(tmp_path: Path) -> None:
+    partial = [row.replace("@depth@0ms", "@depth20@100ms") for row in raw_rows()[1:4]]
+    report, found = run([written(tmp_path / "btcusdt.txt", [*raw_rows()[:4], *partial])], tmp_path / "out")
+    assert [row[1] for row in books(found["BTCUSDT"])] == [[200, size] for size in (5, 6, 7)]
+    assert {row["reason"]: row["count"] for row in report.skipped} == {
+        "depth20@100ms: a stream that is not used": 3
+    }
+    with pytest.raises(BadInput, match="depth20@100ms: a stream that is not used"):
+        run([written(tmp_path / "alone.txt", partial)], tmp_path / "none")
+
+
 def test_a_cut_file_is_one_line_that_says_where(tmp_path: Path) -> None:
     whole = gzip.compress("".join(f"{row}\n" for row in raw_rows()).encode())
     path = tmp_path / "btcusdt.gz"

@@ -204,3 +204,16 @@ def test_what_the_environment_says_of_runs_and_recordings_is_not_mixed_in(tmp_pa
     values = settings_of(options, "redis://127.0.0.1:1/0")
     assert (values["run_id"], values["venue_files"], values["venue_speed"]) == ("live", (), 0.0)
     assert str(values["size"]) == "0.02"
+
+
+def test_the_gate_says_why_unless_it_is_off() -> None:
+    gates = {
+        "BTCUSDT": {"version": "m1", "verdict": "undetermined", "why": "12 of at least 200 trades"},
+        "ETHUSDT": None,
+    }
+    answers = {**ANSWERS, "status": {**ANSWERS["status"], "gate": "warn", "gates": gates}}
+    text = "BTCUSDT: gate warn, edge of m1 undetermined: 12 of at least 200 trades"
+    assert text in line(SystemStatus(ROWS, answers))
+    assert text in shown(SystemStatus(ROWS, answers))
+    off = {**answers, "status": {**answers["status"], "gate": "off"}}
+    assert "gate" not in line(SystemStatus(ROWS, off))

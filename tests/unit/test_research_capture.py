@@ -104,6 +104,22 @@ def test_gap_with_a_later_snapshot_is_counted_once_and_the_book_is_whole_again(t
     assert result["book"] == {"BTCUSDT": "whole"}
 
 
+@pytest.mark.parametrize(("size", "differ"), [("1.0", 0), ("2.0", 1)])
+def test_later_snapshot_of_a_whole_book_is_compared_with_it(tmp_path: Path, size: str, differ: int) -> None:
+    later = {**SNAPSHOT, "lastUpdateId": 16, "bids": [["100.0", size], ["20.0", "3.0"], ["10.0", "1.0"]]}
+    result = found(write(tmp_path / "a.gz", [*GOOD, later, depth(17, 18, 16)]))
+    assert (result["ok"], result["snapshots_differ"], result["snapshots"]) == (not differ, differ, 2)
+    assert any("later snapshots differ" in problem for problem in result["problems"]) == bool(differ)
+
+
+def test_diff_that_cannot_be_used_is_not_applied(tmp_path: Path) -> None:
+    rows = [*GOOD, depth(17, 18, 16, bids=[["1e2", "1"]])]
+    assert (
+        found(write(tmp_path / "a.gz", rows))["depth_applied"]
+        == found(write(tmp_path / "b.gz", GOOD))["lobs"]
+    )
+
+
 def test_duplicates_are_dropped_not_wrong(tmp_path: Path) -> None:
     result = found(write(tmp_path / "a.gz", [*GOOD, GOOD[-2], GOOD[3]]))
     assert result["ok"]
@@ -126,6 +142,52 @@ def test_frames_of_single_streams_and_partial_books(tmp_path: Path) -> None:
     result = found(write(tmp_path / "b.gz", [partial, *GOOD, partial]))
     assert result["ok"]
     assert result["frames"]["other"] == 2
+
+
+def test_frames_as_other_recorders_write_them(tmp_path: Path) -> None:
+    of_all = {"stream": "!markPrice@arr@1s", "data": [{"e": "markPriceUpdate", "s": "BTCUSDT"}]}
+    unnamed = {name: value for name, value in SNAPSHOT.items() if name != "symbol"}
+    put_under = {"stream": "btcusdt@depthSnapshot", "data": unnamed}
+    tickers = [  # as spot sends them: no event is named
+        {name: value for name, value in row["data"].items() if name != "e"}
+        if isinstance(row, dict) and row.get("stream") == "btcusdt@bookTicker" else row
+        for row in GOOD
+    ]  # fmt: skip
+    for name, snapshot in (("a.gz", unnamed), ("b.gz", put_under)):
+        rows = [snapshot if row is SNAPSHOT else row for row in tickers]
+        result = found(write(tmp_path / name, [of_all, *rows, b"", of_all]))
+        assert result["ok"], result["problems"]
+        assert (result["depth_applied"], result["bbo_checked"], result["bbo_late_checked"]) == (3, 1, 2)
+        assert result["frames"]["other"] == 2
+        assert list(result["symbols"]) == ["BTCUSDT"]
+
+
+@pytest.mark.parametrize(("digits", "rest"), [(13, 10**6), (16, 10**3), (19, 1)])
+def test_times_in_coarser_units_are_told_by_their_length(tmp_path: Path, digits: int, rest: int) -> None:
+    rows: list[object] = [
+        b"%d %s" % ((T0 + n * 10**6) // rest, json.dumps(row).encode()) for n, row in enumerate(GOOD)
+    ]
+    path = write(tmp_path / "a.gz", rows)
+    assert len(gzip.decompress(path.read_bytes()).split(b" ")[0]) == digits
+    result = found(path)
+    assert (result["ok"], result["first_ns"], result["last_ns"]) == (True, T0, T0 + 9 * 10**6)
+
+
+def test_snapshot_that_may_be_of_two_symbols_is_left_out_and_the_rest_is_checked(tmp_path: Path) -> None:
+    other = json.loads(json.dumps(depth(1, 2, 0)).replace("BTCUSDT", "ETHUSDT").replace("btc", "eth"))
+    other["data"]["b"] = [["10", "1"]]
+    unnamed = {name: value for name, value in SNAPSHOT.items() if name != "symbol"}
+    result = found(
+        write(tmp_path / "a.gz", [GOOD[0], other, *(unnamed if row is SNAPSHOT else row for row in GOOD[1:])])
+    )
+    assert not result["ok"]
+    assert (result["unreadable_lines"], result["frames"]["depth"], result["depth_applied"]) == (1, 5, 0)
+    assert any("line 4: a depth snapshot without `symbol`" in problem for problem in result["problems"])
+
+
+def test_file_without_frames_is_named_with_its_first_line(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no frame of any stream; line 1 begins b'time,price"):
+        found(write(tmp_path / "a.gz", [b"time,price", b"1,2"]))
 
 
 def test_cut_file_is_one_message_beside_what_could_be_read(tmp_path: Path) -> None:

@@ -5,55 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
+from archive_data import START_MS, archived
 from click.testing import Result
 from typer.testing import CliRunner
 
 from lobflow.cli import app
 from services.model import artifact
-from services.recorder.archive import Archive
-from services.recorder.core import Limits
-from shared import codec
 from shared.errors import BadInput
-from shared.messages import Lob
-from shared.units import MS
-
-START_MS = 1_723_161_255_000
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two minutes of two symbols that wander, five books a second."""
-    run = tmp_path_factory.mktemp("archive") / "run"
-    with Archive(run, Limits()) as writer:
-        for seed, symbol in enumerate(("BTCUSDT", "ETHUSDT")):
-            label = f"market:{{{symbol}}}"
-            writer.resume(label)
-            writer.add(label, books(seed, 600), 0.0)
-    return run
-
-
-def books(seed: int, count: int) -> list[tuple[bytes, bytes]]:
-    draw = np.random.default_rng(seed)
-    bids = 600_000 + np.cumsum(draw.integers(-20, 21, count))
-    entries = []
-    for at in range(count):
-        sizes = draw.integers(1, 5000, (2, 20)).tolist()
-        bid, recv_ms = int(bids[at]), START_MS + 200 * at
-        book = Lob(
-            seq=at,
-            epoch=1,
-            exchange_ns=0,
-            recv_ns=recv_ms * MS,
-            update_id=at,
-            tick_e9=100_000_000,
-            lot_e9=1_000_000,
-            bids=codec.pack_tiers([part for i in range(20) for part in (bid - i, sizes[0][i])]),
-            asks=codec.pack_tiers([part for i in range(20) for part in (bid + 1 + i, sizes[1][i])]),
-        )
-        entries.append((f"{recv_ms}-0".encode(), codec.encode(book)))
-    return entries
+    return archived(tmp_path_factory.mktemp("archive") / "run", START_MS, 600)
 
 
 def train(*arguments: str) -> Result:
@@ -68,6 +33,10 @@ def test_a_model_and_a_last_line_of_json(archive: Path, tmp_path: Path) -> None:
     assert (summary["version"], summary["symbol"]) == (manifest.version, "ETHUSDT")
     assert [row["horizon_s"] for row in summary["horizons"]] == [5, 10, 15]
     assert summary["held_out"] == []
+    assert {row["part"] for row in summary["rows"]} == {"walk_forward"}
+    names = {row["model"] for row in summary["rows"]}
+    assert names >= {"auto", "prior", "lasso", "linear", "baseline:imbalance_1", "baseline:zero"}
+    assert manifest.data["ETHUSDT"].files == (archive.name,)
     # There are no trades in these data: their features never vary and are left out by name.
     assert "trades_1s" in manifest.dropped
     assert "trades_1s" in answer.stderr

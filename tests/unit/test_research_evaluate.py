@@ -148,7 +148,7 @@ def full_of_gaps() -> Dataset:
         (lambda: replace(later(), schema="other"), "of feature schema .*, the data of other"),
         (lambda: later(40), "rows with a label for 15 s; judging needs 30"),
         (lambda: later(20), "the data have 20 rows"),
-        (full_of_gaps, "on 0 rows all windows of 6 s are whole.*300 gaps in 600 rows"),
+        (full_of_gaps, "on 0 rows all windows of 6 s are whole.*there are 300 gaps in 600 rows"),
         (still, "imbalance_1 never varies in the data, and the model uses it"),
     ],
 )

@@ -59,7 +59,7 @@ def test_minutes_are_not_enough_to_leave_the_prior() -> None:
     assert (row.served.kind, row.served.prior_weight) == ("shrunk", 1.0)
     weights = dict(zip(row.served.features.names, row.served.model.regressor_["regress"].coef_, strict=True))
     assert {name for name, weight in weights.items() if weight} == set(SIGNALS)
-    size = weights["imbalance_exp"]
+    size = weights["ofi_1_1s"]
     assert size > 0.0
     assert {name: weight / size for name, weight in weights.items() if weight} == pytest.approx(SIGNALS)
 

@@ -103,3 +103,13 @@ def test_a_missing_folder_of_secrets_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("LOBFLOW_SECRETS_DIR", str(tmp_path / "none"))
     with pytest.raises(BadSetting, match="LOBFLOW_SECRETS_DIR: there is no folder"):
         load()
+
+
+def test_a_demonstration_is_for_play_money(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOBFLOW_MAKER_DEMONSTRATION", "true")
+    for venue in ("local", "demo"):
+        monkeypatch.setenv("LOBFLOW_TRADE_VENUE", venue)
+        assert load().maker_demonstration
+    monkeypatch.setenv("LOBFLOW_TRADE_VENUE", "production")
+    with pytest.raises(BadSetting, match="real money"):
+        load()

@@ -24,6 +24,7 @@ from shared.messages import (
     FeedStatus,
     Fill,
     Flatten,
+    Gate,
     Halt,
     Heartbeat,
     Lob,
@@ -344,3 +345,45 @@ def test_in_order_refuses_a_run_that_people_intervened_in() -> None:
     run.person(Halt(0, "me", "why"))
     with pytest.raises(ValueError, match="by_cursors"):
         in_order(run.config, run.recorded())
+
+
+def gate(verdict: str, version: str = "m", symbol: str = "BTCUSDT") -> Gate:
+    return Gate(0, "monitor", "to see", symbol, version, verdict, 1, ())
+
+
+def test_an_enforced_gate_opens_with_evidence_of_the_version_that_predicts() -> None:
+    run = Run(config(needs_edge=True))
+
+    def entered(ms: int) -> str:
+        """What became of a wish to enter: its refusal, `sent`, or nothing new."""
+        made = run.predict(ms, 9.0)
+        return "" if not made else made[0].decision.requests[0].refusal or "sent"
+
+    assert entered(0) == "no_edge_shown"
+    for other in (gate("shown", version="other"), gate("shown", symbol="ETHUSDT"), gate("undetermined")):
+        run.person(other)
+    assert entered(10_000) == "no_edge_shown"
+    run.person(gate("shown"))
+    run.person(gate("undetermined", version="other"))
+    assert entered(20_000) == "sent"
+    again = Run(run.config)
+    rebuild(again.core, run.decisions, run.executions, run.control)
+    assert again.core.edges == {"m"}
+    assert (
+        by_cursors(
+            run.config, Recorded(run.market, run.predictions, run.executions, run.control, run.decisions)
+        )
+        == []
+    )
+    without = [row for row in run.control if row[1] != gate("shown")]
+    assert by_cursors(
+        run.config, Recorded(run.market, run.predictions, run.executions, without, run.decisions)
+    )
+
+
+def test_evidence_that_is_withdrawn_closes_the_gate() -> None:
+    run = Run(config(needs_edge=True))
+    run.person(gate("shown"))
+    run.person(gate("undetermined"))
+    (made,) = run.predict(0, 9.0)
+    assert made.decision.requests[0].refusal == "no_edge_shown"

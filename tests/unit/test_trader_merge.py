@@ -10,7 +10,7 @@ from services.trader.facts import OrderFact
 from services.trader.lockstep import InOrder
 from services.trader.merge import Arrival, Step
 from shared.errors import BadInput
-from shared.messages import Halt, Heartbeat, Lob, Prediction
+from shared.messages import Flow, Halt, Heartbeat, Lob, Prediction
 from shared.units import MS
 
 
@@ -24,6 +24,10 @@ def lob(ms: int) -> tuple[str, Lob]:
 
 def prediction(ms: int) -> tuple[str, Prediction]:
     return f"{ms}-0", Prediction(ms * MS, "m", "s", 0, 1, 2, 1, (), (), (), "")
+
+
+def flow(ms: int) -> tuple[str, Flow]:
+    return f"{ms}-0", Flow(ms * MS, 0, 1, 1, 100, 5_000, 5_000, (), "none")
 
 
 def fact(name: str) -> OrderFact:
@@ -62,6 +66,26 @@ def test_arrival_keeps_the_last_prediction_and_the_last_heartbeat() -> None:
         "shutdown",
     ]
     assert merge.cursor() is None
+
+
+def test_arrival_keeps_every_flow_in_its_place() -> None:
+    merge = Arrival()
+    merge.push_streams([], [prediction(1), flow(2), prediction(3), flow(4)])
+    merge.push_streams([], [flow(5)])
+    assert drained(merge) == ["predictions 2-0", "predictions 3-0", "predictions 4-0", "predictions 5-0"]
+
+
+def test_a_flow_is_folded_before_the_prediction_behind_it() -> None:
+    merge = InOrder("BTCUSDT", 100)
+    watermark(merge, 1000)
+    merge.push_streams([beat(100), lob(150), beat(200)], [flow(100), prediction(150)])
+    assert drained(merge) == [
+        "market 100-0",
+        "market 150-0",
+        "predictions 100-0",
+        "predictions 150-0",
+        "market 200-0",
+    ]
 
 
 def watermark(merge: InOrder, ms: int) -> None:

@@ -61,9 +61,11 @@ def test_each_limit_refuses_opening(change: dict[str, Any], reason: str) -> None
     assert check(ENTER, now, LIMITS, INSTRUMENT) == Refused(reason)
 
 
-def test_an_enforced_gate_refuses_every_entry_and_no_exit() -> None:
+def test_an_enforced_gate_refuses_entries_without_an_edge_and_no_exit() -> None:
+    shown = msgspec.structs.replace(GOOD, has_edge=True)
     gated = msgspec.structs.replace(LIMITS, needs_edge=True)
     assert check(ENTER, GOOD, gated, INSTRUMENT) == Refused("no_edge_shown")
+    assert check(ENTER, shown, gated, INSTRUMENT) == Approved(ENTER)
     leave = msgspec.structs.replace(ENTER, purpose="exit", reduce_only=True)
     assert check(leave, GOOD, gated, INSTRUMENT) == Approved(leave)
 

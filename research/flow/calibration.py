@@ -1,0 +1,67 @@
+"""Is the predicted fill rate right? Predicted and realized by probe, and the prediction recalibrated.
+
+The recalibration is fitted on the first half of the probes and judged on the second: Brier scores (mean
+squared error; lower is better) of the prediction as it is, recalibrated by isotonic regression, and of each
+depth's own share in the first half, which is what anything cleverer must beat.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.isotonic import IsotonicRegression
+
+from services.features.flow import probe as p
+from services.features.flow.law import Floats, Ints
+
+FEWEST = 60  # probes in each half
+
+
+class Calibration(NamedTuple):
+    """Brier scores on `probes` that the calibration did not see."""
+
+    probes: int
+    realized: float
+    predicted: float
+    brier_predicted: float
+    brier_recalibrated: float
+    brier_depth_share: float
+
+
+def calibration_of(records: Ints, chances: Floats) -> Calibration | None:
+    """Of finished probes of one side in their order, with the predicted chance of each; None for too few."""
+    middle = len(records) // 2
+    if middle < FEWEST:
+        return None
+    # A probe of the first half must be done before the second half begins.
+    first = records[:middle, p.PLACED] < records[middle, p.PLACED] - 11 * 10**9
+    is_filled = (records[:, p.STATE] == p.MARKED).astype(np.float64)
+    known, told = is_filled[:middle][first], chances[:middle][first]
+    after, now = is_filled[middle:], chances[middle:]
+    if len(known) < FEWEST or known.min() == known.max():
+        return None
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(told, known)
+    depths = records[:middle, p.DEPTH][first]
+    shares = np.array([known[depths == each].mean() for each in range(int(records[:, p.DEPTH].max()) + 1)])
+    return Calibration(
+        len(after),
+        float(after.mean()),
+        float(now.mean()),
+        _brier(now, after),
+        _brier(fitted.predict(now), after),
+        _brier(shares[records[middle:, p.DEPTH]], after),
+    )
+
+
+def _brier(chances: Floats, outcomes: Floats) -> float:
+    return float(np.mean((chances - outcomes) ** 2))
+
+
+def trust_of(predicted_moves: Floats, realized_moves: Floats) -> float:
+    """lambda: the slope of realized on predicted moves through the origin, kept within [0, 1]; 0 where
+    nothing was predicted."""
+    square = float(np.dot(predicted_moves, predicted_moves))
+    return (
+        min(1.0, max(0.0, float(np.dot(predicted_moves, realized_moves)) / square)) if square > 0.0 else 0.0
+    )

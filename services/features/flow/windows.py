@@ -1,0 +1,50 @@
+"""Orders of one side summed over windows of T seconds that begin at multiples of T; empty windows are left
+out.
+
+So what is said of windows is conditional on N > 0, and `filled_share` is P(N > 0).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from services.features.flow.law import Ints
+from services.features.flow.orders import Orders
+
+
+class Windows(NamedTuple):
+    """(n,) each but `seconds` and `spanned`. The change of price goes from the last price of a window's first
+    order to that of its last one."""
+
+    seconds: float
+    starts_ms: Ints
+    volumes_lots: Ints
+    changes_ticks: Ints
+    orders: Ints
+    spanned: int  # windows from the first to the last, with the empty ones
+
+    @property
+    def filled_share(self) -> float:
+        """P(N > 0)."""
+        return len(self.volumes_lots) / self.spanned if self.spanned else 0.0
+
+
+def windows_of(orders: Orders, seconds: float) -> Windows:
+    """The windows of `seconds` (at least a millisecond) that hold an order."""
+    width_ms = round(seconds * 1000)
+    if not len(orders.times_ms):
+        none = np.empty(0, np.int64)
+        return Windows(seconds, none, none, none, none, 0)
+    numbers = orders.times_ms // width_ms
+    starts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
+    ends = np.append(starts[1:], len(numbers)) - 1
+    return Windows(
+        seconds,
+        numbers[starts] * width_ms,
+        np.add.reduceat(orders.sizes_lots, starts),
+        orders.last_ticks[ends] - orders.last_ticks[starts],
+        ends - starts + 1,
+        int(numbers[-1] - numbers[0]) + 1,
+    )

@@ -1,0 +1,246 @@
+"""Probes in the queue: what fills them, what does not, and what became of them, told by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from services.features.flow import fills, queue
+from services.features.flow import probe as p
+from services.features.flow.law import Ints, SizeLaw
+from services.features.flow.probe import Probes, Setup, new_probes
+from shared.units import MS, SECOND
+
+START = 1_000 * SECOND
+SETUP = Setup(latency_ns=100 * MS, lifetime_ns=5 * SECOND, horizon_ns=2 * SECOND)
+BIDS = [(100, 10), (99, 20), (97, 30)]
+ASKS = [(101, 10), (102, 20), (105, 30)]
+
+
+def row(bids: list[tuple[int, int]] = BIDS, asks: list[tuple[int, int]] = ASKS) -> Ints:
+    """A book of few tiers as the kernel's row."""
+    out = np.zeros(80, np.int64)
+    for start, side in ((0, bids), (40, asks)):
+        flat = np.array(side, np.int64).ravel()
+        out[start : start + len(flat)] = flat
+    return out
+
+
+class Played:
+    """Probes at given depths, fed by hand; times are milliseconds after START."""
+
+    def __init__(self, ticks: tuple[int, ...] = (0,), setup: Setup = SETUP) -> None:
+        self.probes: Probes = new_probes(256, ticks)
+        self.setup = setup.packed()
+
+    def lob(self, at_ms: int, book: Ints | None = None, exchange_ms: int | None = None) -> None:
+        exchange_ns = START + (at_ms if exchange_ms is None else exchange_ms) * MS
+        queue.on_lob(
+            self.probes, self.setup, START + at_ms * MS, exchange_ns, row() if book is None else book
+        )
+
+    def trade(self, at_ms: int, price: int, signed_lots: int, exchange_ms: int | None = None) -> None:
+        exchange_ns = START + (at_ms if exchange_ms is None else exchange_ms) * MS
+        queue.on_trade(self.probes, self.setup, START + at_ms * MS, exchange_ns, price, signed_lots)
+
+    def until(self, at_ms: int) -> None:
+        queue.pass_time(self.probes, self.setup, START + at_ms * MS)
+
+    def first(self, side: int, depth: int = 0) -> Ints:
+        """The probe of the first second."""
+        records = p.between(self.probes, START, START + SECOND)
+        (found,) = records[(records[:, p.SIDE] == side) & (records[:, p.DEPTH] == depth)]
+        return np.asarray(found)
+
+
+@pytest.fixture
+def played() -> Played:
+    """A book at the very start of a second, so that probes are placed at once."""
+    out = Played()
+    out.lob(0)
+    out.lob(50)
+    return out
+
+
+def test_probes_are_placed_each_second_and_arrive_a_latency_later(played: Played) -> None:
+    assert played.first(1)[p.STATE] == p.PENDING
+    played.lob(100)
+    assert played.first(1)[p.STATE] == p.PENDING  # arrives after what happens at the same time
+    played.lob(101)
+    bid, ask = played.first(1), played.first(-1)
+    assert [bid[p.STATE], bid[p.KEY], bid[p.AHEAD]] == [p.RESTING, -100, 10]
+    assert [ask[p.STATE], ask[p.KEY], ask[p.AHEAD]] == [p.RESTING, 101, 10]
+    played.until(3_050)
+    assert len(p.between(played.probes, 0, 2**62)) == 2 * 4
+
+
+def test_a_trade_at_the_price_fills_when_more_than_the_queue_is_gone(played: Played) -> None:
+    played.lob(200)
+    played.trade(300, 101, 10)
+    assert played.first(-1)[p.STATE] == p.RESTING  # as much as was in front: we are next
+    played.trade(301, 101, 1)
+    assert played.first(-1)[p.STATE] == p.FILLED
+    assert played.first(1)[p.STATE] == p.RESTING  # buyers do not meet bids
+
+
+def test_a_trade_beyond_the_price_fills(played: Played) -> None:
+    played.lob(200)
+    played.trade(300, 102, 1)
+    assert played.first(-1)[p.STATE] == p.FILLED
+    played.trade(301, 99, -1)
+    assert played.first(1)[p.STATE] == p.FILLED
+
+
+def test_a_trade_before_the_price_does_not_and_counts_as_through() -> None:
+    played = Played((2,))
+    played.lob(0)
+    played.lob(200)
+    played.trade(300, 101, 25)
+    probe = played.first(-1)
+    assert [probe[p.STATE], probe[p.KEY], probe[p.BETTER], probe[p.THROUGH]] == [p.RESTING, 103, 30, 25]
+    assert probe[p.QUEUE] == 0  # nobody rests at 103
+
+
+def test_a_book_that_comes_to_the_price_fills(played: Played) -> None:
+    played.lob(200)
+    played.lob(300, row(bids=[(101, 5), (100, 10)], asks=[(102, 20)]))
+    assert played.first(-1)[p.STATE] == p.FILLED
+
+
+def test_an_order_that_would_take_is_rejected(played: Played) -> None:
+    played.lob(90, row(bids=[(103, 5)], asks=[(104, 5)]))
+    played.lob(200, row(bids=[(103, 5)], asks=[(104, 5)]))
+    assert played.first(-1)[p.STATE] == p.REJECTED
+    assert played.first(1)[p.STATE] == p.RESTING  # far behind now
+
+
+@pytest.mark.parametrize(("cancels", "ahead"), [(p.RISK_AVERSE, 10), (p.LINEAR, 7), (p.LOGARITHMIC, 6)])
+def test_cancels_are_shared_out_by_the_rule(cancels: int, ahead: int) -> None:
+    played = Played(setup=SETUP._replace(cancels=cancels))
+    played.lob(0)
+    played.lob(200)
+    played.lob(300, row(asks=[(101, 40), (102, 20)]))  # 30 join behind the 10 in front
+    played.lob(400, row(asks=[(101, 28), (102, 20)]))  # 12 go, no trade explains it
+    # linear: 12 * 10/40 = 3; logarithmic: 12 * ln 11 / (ln 11 + ln 31) = 4.9, whole lots: 4 with 30 behind.
+    assert played.first(-1)[p.AHEAD] == ahead
+
+
+def test_the_queue_in_front_is_never_more_than_the_level_holds(played: Played) -> None:
+    played.lob(200)
+    played.lob(300, row(asks=[(101, 4), (102, 20)]))
+    probe = played.first(-1)
+    assert [probe[p.AHEAD], probe[p.CANCELED]] == [4, 6]
+
+
+def test_a_trade_told_after_its_book_does_not_count_twice(played: Played) -> None:
+    played.lob(200)
+    played.lob(300, row(asks=[(101, 4), (102, 20)]), exchange_ms=295)
+    played.trade(390, 101, 6, exchange_ms=290)  # this is why the level shrank
+    probe = played.first(-1)
+    assert [probe[p.STATE], probe[p.AHEAD], probe[p.CANCELED]] == [p.RESTING, 4, 0]
+    played.trade(400, 101, 4, exchange_ms=399)
+    assert played.first(-1)[p.STATE] == p.RESTING
+    played.trade(401, 101, 1, exchange_ms=400)
+    assert played.first(-1)[p.STATE] == p.FILLED
+
+
+def test_a_trade_told_before_its_book_does_not_count_twice(played: Played) -> None:
+    played.lob(200)
+    played.trade(300, 101, 6, exchange_ms=300)
+    played.lob(310, row(asks=[(101, 4), (102, 20)]))
+    probe = played.first(-1)
+    assert [probe[p.AHEAD], probe[p.CANCELED]] == [4, 0]
+
+
+def test_a_trade_from_before_the_arrival_is_not_ours(played: Played) -> None:
+    played.lob(95, exchange_ms=90)
+    played.lob(150, exchange_ms=140)
+    played.trade(160, 102, 50, exchange_ms=80)
+    assert played.first(-1)[p.STATE] == p.RESTING
+
+
+def test_what_is_not_filled_expires_and_what_is_is_marked_a_horizon_later(played: Played) -> None:
+    played.lob(200)
+    played.trade(300, 102, 1)
+    played.lob(2_300, row(bids=[(104, 5)], asks=[(106, 5)]))
+    assert played.first(-1)[p.STATE] == p.FILLED
+    played.lob(2_301)
+    probe = played.first(-1)
+    assert [probe[p.STATE], probe[p.AFTERWARD]] == [p.MARKED, 210]  # the mid of 105, not the one just come
+    assert fills.edges_of(probe[None]).tolist() == [2 * 101 - 210]  # sold at 101: 4 ticks worse
+    assert played.first(1)[p.STATE] == p.RESTING
+    played.until(5_101)
+    assert played.first(1)[p.STATE] == p.EXPIRED
+
+
+def test_a_gap_takes_what_is_under_way(played: Played) -> None:
+    played.lob(200)
+    queue.give_up(played.probes)
+    assert {int(state) for state in p.between(played.probes, 0, 2**62)[:, p.STATE]} == {p.VOID}
+    played.until(5_000)
+    assert len(p.between(played.probes, 0, 2**62)) == 2  # without a book nothing is placed
+    assert not len(fills.finished(p.between(played.probes, 0, 2**62)))
+
+
+def test_sides_are_mirror_images() -> None:
+    """The same story with prices and sides turned round gives the same probes."""
+    draws = np.random.default_rng(1)
+    straight, mirrored = Played((0, 1, 2, 5)), Played((0, 1, 2, 5))
+    at_ms = 0
+    for _ in range(3_000):
+        at_ms += int(draws.integers(1, 60))
+        if draws.uniform() < 0.6:
+            best = int(draws.integers(95, 105))
+            bids = [(best - i, int(draws.integers(1, 30))) for i in range(6)]
+            asks = [(best + 1 + i, int(draws.integers(1, 30))) for i in range(6)]
+            straight.lob(at_ms, row(bids, asks))
+            mirrored.lob(at_ms, row([(-price, size) for price, size in asks], [(-q, s) for q, s in bids]))
+        else:
+            price, lots = (
+                int(draws.integers(93, 107)),
+                int(draws.integers(1, 40)) * int(draws.choice([-1, 1])),
+            )
+            straight.trade(at_ms, price, lots, at_ms - 30)
+            mirrored.trade(at_ms, -price, -lots, at_ms - 30)
+    one, other = (p.between(each.probes, 0, 2**62) for each in (straight, mirrored))
+    other = other.reshape(-1, 2, 4, p.COLUMNS)[:, ::-1].reshape(-1, p.COLUMNS)  # asks first
+    other[:, p.SIDE] *= -1
+    np.testing.assert_array_equal(one, other)
+    assert len(np.unique(one[:, p.STATE])) >= 4
+
+
+def test_errors_know_that_neighbors_see_the_same_market() -> None:
+    """Fill rates of blocks that agree within: the error is that of blocks, not of probes."""
+    setup = Setup(latency_ns=0, lifetime_ns=6 * SECOND, horizon_ns=4 * SECOND)
+    draws = np.random.default_rng(2)
+    rates = []
+    for _ in range(300):
+        fates = np.repeat(draws.uniform(size=30) < 0.4, 10)
+        records = np.zeros((300, p.COLUMNS), np.int64)
+        records[:, p.PLACED] = np.arange(300) * SECOND
+        records[:, p.STATE] = np.where(fates, p.MARKED, p.EXPIRED)
+        records[:, p.KEY] = 100
+        records[:, p.AFTERWARD] = 2 * (100 - np.repeat(draws.integers(-5, 9, 30), 10))
+        records[:, p.FILLED_AT] = records[:, p.PLACED] + SECOND
+        rates.append(fills.depth_of(records, 0, np.full(300, 0.5), setup))
+    seen = np.array([each.fill_rate for each in rates])
+    stated = np.sqrt(np.mean([each.fill_variance for each in rates]))
+    assert stated == pytest.approx(seen.std(), rel=0.15)
+    edges = np.array([each.edge_ticks for each in rates])
+    assert np.sqrt(np.mean([each.edge_error**2 for each in rates])) == pytest.approx(edges.std(), rel=0.2)
+    assert rates[0].blocks == 30
+    assert rates[0].predicted == 0.5
+
+
+def test_needs_and_predictions_follow_the_formula() -> None:
+    records = np.zeros((4, p.COLUMNS), np.int64)
+    records[:, p.STATE] = [p.MARKED, p.MARKED, p.EXPIRED, p.REJECTED]
+    records[:, p.BETTER], records[:, p.THROUGH] = [10, 10, 10, 0], [5, 15, 1, 0]
+    records[:, p.QUEUE], records[:, p.CANCELED] = [8, 0, 8, 0], [4, 0, 0, 0]
+    needs = fills.needs_of(records, own_lots=3)
+    assert needs == (1.0, 0.25, 3)
+    law = SizeLaw(20.0, -2.0)
+    chances = fills.predicted(records, needs, law, 0.5)
+    assert chances[0] == pytest.approx(0.5 * law.survival(np.array([10.0 + 0.75 * 8 + 3]))[0])
+    assert chances[3] == 0.0
+    assert fills.predicted(records, needs, None, 0.5).tolist() == [0.0] * 4

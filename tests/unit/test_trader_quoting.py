@@ -1,0 +1,90 @@
+"""What a resting order is worth: the arithmetic, the bound, and the refusal to quote."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import pytest
+
+from services.trader.quoting import Costs, Standing, best, value_of, values_of
+from shared.messages import DepthFlow
+
+DEPTH = DepthFlow(
+    ticks=2,
+    probes=600,
+    fills=300,
+    predicted=0.6,
+    fill_rate=0.5,
+    edge_ticks=4.0,
+    edge_error=0.5,
+    lifetime_s=4.0,
+    blocks=60,
+    gain_variance=0.09,
+    fill_variance=0.0004,
+    covariance=0.001,
+)
+NOW = Standing(side=-1, bid_ticks=10_000, ask_ticks=10_001)
+FREE = Costs(maker_fee=0.0, taker_fee=0.0, trust=0.0)
+
+
+def test_without_costs_the_value_is_fills_times_edge_less_half_a_spread() -> None:
+    value = value_of(DEPTH, NOW, FREE)
+    assert value.price_ticks == 10_003
+    assert value.net_ticks == pytest.approx(0.5 * (4.0 - 0.5))
+    assert value.net_ticks_s == pytest.approx(0.5 * 3.5 / 4.0)
+    assert value.error_ticks == pytest.approx(math.sqrt(0.09 - 2 * 0.5 * 0.001 + 0.25 * 0.0004))
+    assert value.lower_ticks == pytest.approx(value.net_ticks - 1.645 * value.error_ticks)
+
+
+def test_fees_of_both_legs_are_paid_on_their_prices() -> None:
+    value = value_of(DEPTH, NOW, Costs(maker_fee=0.0002, taker_fee=0.0005, slippage_ticks=0.25, trust=0.0))
+    assert value.cost_ticks == pytest.approx(0.0002 * 10_003 + 0.0005 * 10_000.5 + 0.5 + 0.25)
+
+
+def test_a_makers_exit_costs_the_takers_as_often_as_it_is_not_filled() -> None:
+    costs = Costs(maker_fee=0.0002, taker_fee=0.0005, leaves_as_maker=True, trust=0.0)
+    taker = 0.0005 * 10_000.5 + 0.5
+    value = value_of(DEPTH, NOW, costs, exit_rate=0.75)
+    assert value.cost_ticks == pytest.approx(2 * 0.0002 * 10_003 + 0.25 * taker)
+
+
+def test_what_closes_a_position_pays_no_exit() -> None:
+    costs = Costs(maker_fee=0.0002, taker_fee=0.0005, trust=0.0, aversion=0.0003)
+    closing = value_of(DEPTH, msgspec.structs.replace(NOW, growth=-1.0), costs)
+    assert closing.cost_ticks == pytest.approx((0.0002 - 0.0003) * 10_003)
+    opening = value_of(DEPTH, NOW, costs)
+    assert opening.cost_ticks == pytest.approx(0.0005 * 10_003 + 0.0005 * 10_000.5 + 0.5)
+
+
+@pytest.mark.parametrize(("side", "gains"), [(1, True), (-1, False)])
+def test_a_predicted_rise_favors_bids(side: int, gains: bool) -> None:
+    costs = msgspec.structs.replace(FREE, trust=0.5)
+    now = Standing(side, 10_000, 10_001)
+    still = value_of(DEPTH, now, costs)
+    moved = value_of(DEPTH, msgspec.structs.replace(now, move_ticks=2.0), costs)
+    assert moved.net_ticks - still.net_ticks == pytest.approx(0.5 * (1.0 if gains else -1.0))
+
+
+def test_the_best_is_that_of_most_value_per_second_of_life() -> None:
+    slow = msgspec.structs.replace(DEPTH, ticks=5, edge_ticks=5.0, lifetime_s=8.0)
+    chosen = best(values_of([DEPTH, slow], NOW, FREE))
+    assert chosen is not None
+    assert chosen.ticks == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"edge_ticks": 0.4}, {"gain_variance": 4.0}, {"blocks": 9}, {"fills": 9}, {"gain_variance": math.nan}],
+)
+def test_do_not_quote_unless_the_lower_bound_is_above_zero(change: dict[str, float]) -> None:
+    values = values_of([msgspec.structs.replace(DEPTH, **change)], NOW, FREE)
+    assert best(values) is None
+    shown = best(values, is_demonstration=True)
+    assert shown is not None
+    assert shown.ticks == 2
+
+
+def test_a_depth_never_filled_is_worth_nothing_even_in_a_demonstration() -> None:
+    never = msgspec.structs.replace(DEPTH, fills=0, fill_rate=0.0, edge_ticks=math.nan)
+    assert best(values_of([never], NOW, FREE), is_demonstration=True) is None
