@@ -1,4 +1,5 @@
-"""How much memory a process and all its children hold at most, looked at from a thread."""
+"""How much memory a process and all its children hold at most, and what time of processors they take; looked
+at from a thread."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ class Footprint:
     def __init__(self) -> None:
         self.resident_mb: float | None = None
         self.proportional_mb: float | None = None
+        self._cpu_ticks: dict[int, int] = {}  # by process, as last seen
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="footprint", daemon=True)
 
@@ -34,15 +36,30 @@ class Footprint:
         self._stop.set()
         self._thread.join()
 
+    @property
+    def cpu_seconds(self) -> float | None:
+        """Of all processes together, those that ended too; None where there is no /proc."""
+        return sum(self._cpu_ticks.values()) / os.sysconf("SC_CLK_TCK") if self._cpu_ticks else None
+
     def _watch(self) -> None:
         if not Path("/proc/self/smaps_rollup").exists():
             return
         while True:
             sizes = [_sizes(pid) for pid in family(os.getpid())]
+            for pid in family(os.getpid()):
+                self._cpu_ticks[pid] = max(self._cpu_ticks.get(pid, 0), _ticks(pid))
             self.resident_mb = max(self.resident_mb or 0.0, sum(size[0] for size in sizes))
             self.proportional_mb = max(self.proportional_mb or 0.0, sum(size[1] for size in sizes))
             if self._stop.wait(EVERY_S):
                 return
+
+
+def _ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:  # it ended between the listing and the look
+        return 0
+    return int(fields[11]) + int(fields[12])
 
 
 def family(pid: int) -> list[int]:

@@ -143,6 +143,7 @@ def main() -> None:
         else:
             found = fitted_in_memory(store, asked.work)
     rounded = {
+        "cpu_seconds": footprint.cpu_seconds and round(footprint.cpu_seconds, 2),
         "peak_rss_mb": footprint.resident_mb and round(footprint.resident_mb),
         "peak_pss_mb": footprint.proportional_mb and round(footprint.proportional_mb),
     }

@@ -17,15 +17,20 @@ from rich.table import Table
 from lobflow.console import console as console_for
 from lobflow.console import print_json
 from lobflow.score_rows import score_rows
+from lobflow.train_by_days import Staging, train_by_days
+from lobflow.training_options import BackendOption, JobsOption, SchedulerOption
 from research.dataset import load
+from research.days.backend import Backend
+from research.days.training import is_long
 from research.estimators import KINDS
-from research.evaluate import evaluate
+from research.evaluate import Judged, evaluate
 from research.export import save
 from research.forecast import load as load_model
 from research.scores import Score
-from research.train import train_horizons
+from research.train import Training, train_horizons
 from research.walk import AUTO
 from services.model.manifest import Manifest
+from shared.errors import BadInput
 
 REMARK = (
     "Minutes of data are not enough to choose a model. Intervals marked ! rest on fewer than 30 blocks and "
@@ -52,6 +57,19 @@ def train(
     features: Annotated[str, typer.Option(help="flow (scale-free) or seed (raw units).")] = "flow",
     period: Annotated[float, typer.Option(help="Seconds between rows.", min=0.1)] = 1.0,
     threshold: Annotated[float, typer.Option(help="|yhat| of the first rows, USDT.", min=0.0)] = 0.5,
+    by_days: Annotated[
+        bool | None,
+        typer.Option(
+            "--by-days/--in-memory",
+            help="Stage rows as Parquet and walk by days; by default for folders of more than a day.",
+        ),
+    ] = None,
+    rows: Annotated[
+        Path, typer.Option(envvar="LOBFLOW_ROWS_DIR", help="Where staged rows lie, to be used again.")
+    ] = Path("var/rows"),
+    backend: BackendOption = "loky",
+    jobs: JobsOption = 2,
+    scheduler: SchedulerOption = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line, last.")] = False,
 ) -> None:
     """Fit models for the mid price in 5, 10 and 15 s, and write the one to serve.
@@ -62,6 +80,16 @@ def train(
     started = time.monotonic()
     console = console_for(as_json)
     paths = [*data, *(more or ())]
+    wanted = symbol.upper() if symbol else None
+    is_whole = from_share == 0.0 and to_share == 1.0
+    if by_days if by_days is not None else is_long(paths, wanted) and is_whole:
+        if not is_whole:
+            raise BadInput("--from-share and --to-share are for rows in memory; give the folders to fit on")
+        asked = Staging(paths, wanted, rows, round(period * 1000), Backend(backend, jobs, scheduler))
+        training = train_by_days(asked, features, model, threshold, console)
+        manifest = save(training, output)
+        _tell(console, training, manifest, None, output, threshold, as_json, started)
+        return
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -70,7 +98,7 @@ def train(
         transient=True,
     ) as progress:
         task = progress.add_task("reading")
-        whole = load(paths, symbol.upper() if symbol else None, round(period * 1000))
+        whole = load(paths, wanted, round(period * 1000))
         part = whole.part(from_share, to_share)
         training = train_horizons(
             part,
@@ -81,20 +109,33 @@ def train(
         )
         progress.update(task, description="writing")
         manifest = save(training, output)
-        is_whole = from_share == 0.0 and to_share == 1.0
         judged = None if is_whole else evaluate(load_model(output), whole, threshold)
+    _tell(console, training, manifest, judged, output, threshold, as_json, started)
+
+
+def _tell(
+    console: Console,
+    training: Training,
+    manifest: Manifest,
+    judged: Judged | None,
+    output: Path,
+    threshold: float,
+    as_json: bool,
+    started: float,
+) -> None:
     held_out = [] if judged is None else judged.scores
     walked = [score for row in training.horizons for score in row.scores]
     show(console, manifest, walked, held_out, output)
-    if as_json:
-        pairs = [pair for row in training.horizons for pair in row.pairs]
-        rows = score_rows(part.symbol, walked, pairs, threshold)
-        rows = [{**row, "part": "walk_forward"} for row in rows]
-        if judged is not None:
-            late = score_rows(part.symbol, held_out, judged.pairs, threshold, nulls=judged.nulls)
-            rows += [{**row, "part": "held_out"} for row in late]
-        told = summary(manifest, walked, held_out, output, time.monotonic() - started)
-        print_json({**told, "rows": rows})
+    if not as_json:
+        return
+    pairs = [pair for row in training.horizons for pair in row.pairs]
+    rows = score_rows(training.data.symbol, walked, pairs, threshold)
+    rows = [{**row, "part": "walk_forward"} for row in rows]
+    if judged is not None:
+        late = score_rows(training.data.symbol, held_out, judged.pairs, threshold, nulls=judged.nulls)
+        rows += [{**row, "part": "held_out"} for row in late]
+    told = summary(manifest, walked, held_out, output, time.monotonic() - started)
+    print_json({**told, "rows": rows})
 
 
 def show(

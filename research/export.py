@@ -84,13 +84,14 @@ def save(training: Training, folder: Path) -> Manifest:
 
 def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manifest:
     """The manifest of a training."""
-    data, features = training.data, training.features
+    data, features, staged = training.data, training.features, training.staged
+    rows = len(data.recv_ns) if staged is None else staged.rows
     manifest = Manifest(
         format=FORMAT,
         version="",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         symbols=(data.symbol,),
-        data={data.symbol: Range(data.from_ns, data.until_ns, len(data.recv_ns), data.sha256, data.files)},
+        data={data.symbol: Range(data.from_ns, data.until_ns, rows, data.sha256, data.files)},
         sample_ms=data.sample_ms,
         feature_set=features.feature_set,
         names=features.names,
@@ -105,8 +106,8 @@ def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manife
         joblib_sha256=joblib_sha256,
         libraries={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         git_revision=git_revision(),
-        reference=references(training),
-        microprice=tuple(adjustment(data.quotes).tolist()),
+        reference=references(training) if staged is None else staged.references,
+        microprice=tuple(adjustment(data.quotes).tolist()) if staged is None else staged.microprice,
     )
     return msgspec.structs.replace(manifest, version=content_version(manifest))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -17,6 +18,7 @@ from research.scores import Score
 from research.splits import walk_forward
 from research.table import LATENCY_NS, majority, outcomes
 from research.walk import AUTO, fit_rows, kinds_of, serve, walked
+from services.model.manifest import Reference
 from services.model.predictor import Predictor
 from shared.errors import BadInput
 from shared.units import SECOND
@@ -43,13 +45,22 @@ class HorizonFit:
     pairs: list[Pair]  # what is served against the baselines
 
 
+class Staged(NamedTuple):
+    """What is told of rows that were never held together (see `research.days`)."""
+
+    rows: int
+    microprice: tuple[float, ...]  # (20,), half ticks
+    references: tuple[Reference, ...]  # of a sample
+
+
 @dataclass(frozen=True)
 class Training:
     """Everything `lobflow train` learned from one part of one symbol's data."""
 
-    data: Dataset  # the part it was fitted on
+    data: Dataset  # the part it was fitted on; without rows where it was `staged`
     features: Features
     horizons: list[HorizonFit]
+    staged: Staged | None = None
 
 
 def train(

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import joblib
+import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from shared.errors import BadSetting
@@ -95,6 +96,8 @@ def _cluster(backend: Backend, start_seconds: float) -> Iterator[None]:
 
 def _alone(task: Callable[[], T]) -> T:
     """One task with one thread: as many tasks as cores run at once, and sums do not depend on the machine."""
+    # Gives back what it frees: a pool of its own would keep it, in each worker.
+    pa.set_memory_pool(pa.system_memory_pool())
     with threadpool_limits(limits=1):
         return task()
 

@@ -53,9 +53,11 @@ class _Step(NamedTuple):
     evidence: dict[int, Evidence]
 
 
-def compressed(store: Store, asked: Job, crew: Crew, progress: Progress) -> Compressed:
-    """Every day in a few numbers."""
-    is_sampled = TREES in asked.models
+def compressed(
+    store: Store, asked: Job, crew: Crew, progress: Progress, is_sampled: bool = False
+) -> Compressed:
+    """Every day in a few numbers; some of its rows written down for trees, or where `is_sampled`."""
+    is_sampled |= TREES in asked.models
     return crew.run(
         (task(compress, day, asked, is_sampled) for day in store.days),
         len(store.days),

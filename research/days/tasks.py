@@ -18,6 +18,7 @@ from research.rows.store import Day
 
 SAMPLE_ROWS = 50_000  # that trees are fitted on, whatever the number of days
 SAMPLE_A_DAY = 20_000
+PREDICT_ROWS = 8_000
 SEED = 20240808
 TREES = "boosting"
 
@@ -83,7 +84,9 @@ def predict(
             fitted = serving(
                 model, evidence, names, asked.feature_set, asked.is_scaled, horizon_s, asked.step_s
             )
-        moves[whole] = fitted.predict(*split(values[whole], asked))
+        # Some thousand rows at a time: a pipeline makes a copy at each of its steps.
+        for rows in np.array_split(np.flatnonzero(whole), 1 + len(moves) // PREDICT_ROWS):
+            moves[rows] = fitted.predict(*split(values[rows], asked))
     np.save(asked.moves_path(day.date, horizon_s, model), moves)
     kind = fitted.kind if fitted.model is not None else ""
     return Predicted(day.date, horizon_s, model, kind, fitted.rows, fitted.alpha)

@@ -5,7 +5,8 @@ Nothing here compiles or loads the features: a worker that reads rows stays smal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,23 +43,38 @@ class Day(NamedTuple):
 
     def columns(self, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
         """Some columns, each (n,). Raises BadInput where one is missing or the file cannot be read."""
-        try:
-            with pq.ParquetFile(self.path) as file:
-                table = file.read(columns=list(names), use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise BadInput(f"{self.path}: not readable as Parquet: {error}") from error
-        missing = [name for name in names if name not in table.column_names]
-        if missing:
-            raise BadInput(f"{self.path}: no column {', '.join(missing)}")
+        with self._file() as file:
+            self._check(names, file.schema_arrow.names)
+            table = file.read(columns=list(names), use_threads=False)
         return {name: table.column(name).to_numpy() for name in names}
 
     def features(self, names: Sequence[str]) -> Floats:
         """Features in the order of `names`, (n, k)."""
-        columns = self.columns([f"x.{name}" for name in names])
-        matrix = np.empty((len(next(iter(columns.values()))), len(names)))
-        for at, name in enumerate(names):
-            matrix[:, at] = columns[f"x.{name}"]
+        wanted = [f"x.{name}" for name in names]
+        with self._file() as file:
+            self._check(wanted, file.schema_arrow.names)
+            matrix = np.empty((file.metadata.num_rows, len(names)))
+            start = 0
+            # A group at a time: the day is not held twice.
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group, columns=wanted, use_threads=False)
+                for at, name in enumerate(wanted):
+                    matrix[start : start + len(table), at] = table.column(name).to_numpy()
+                start += len(table)
         return matrix
+
+    @contextmanager
+    def _file(self) -> Iterator[pq.ParquetFile]:
+        try:
+            with pq.ParquetFile(self.path) as file:
+                yield file
+        except (pa.ArrowException, OSError) as error:
+            raise BadInput(f"{self.path}: not readable as Parquet: {error}") from error
+
+    def _check(self, wanted: Sequence[str], there: Sequence[str]) -> None:
+        missing = [name for name in wanted if name not in there]
+        if missing:
+            raise BadInput(f"{self.path}: no column {', '.join(missing)}")
 
 
 class Store(NamedTuple):

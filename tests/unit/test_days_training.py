@@ -1,0 +1,93 @@
+"""A model fitted by days is saved, served and described like one fitted in memory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from test_rows_stage import market, recorded
+from typer.testing import CliRunner
+
+from bench.synthetic_rows import make
+from lobflow.cli import app
+from research.days.backend import Backend, working
+from research.days.training import is_long, train_days
+from research.export import save
+from research.rows.store import Store
+from research.train import Training
+from services.features import schema
+from services.model import artifact
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return make(tmp_path_factory.mktemp("drawn") / "rows", 3, around_midnight=1500)
+
+
+def trained(store: Store, model: str, work: Path) -> Training:
+    work.mkdir()
+    with working(Backend("sequential", 1)) as crew:
+        return train_days(store, "flow", model, 0.5, crew, work, ("drawn",))
+
+
+@pytest.mark.parametrize("model", ["auto", "ridge"])
+def test_what_is_saved_is_served(store: Store, tmp_path: Path, model: str) -> None:
+    training = trained(store, model, tmp_path / "work")
+    manifest = save(training, tmp_path / "model")
+    assert [row.kind for row in manifest.horizons] == ["shrunk" if model == "auto" else model] * 3
+    assert manifest.data["BTCUSDT"].rows == store.rows() == 9000
+    assert manifest.data["BTCUSDT"].files == ("drawn",)
+    assert np.any(np.array(manifest.microprice) != 0.0)
+    names = {row.name for row in manifest.reference}
+    assert {"imbalance_1", "sigma"} <= names
+    assert len(names) == len(manifest.names) + 1 + 3  # features, sigma, residuals of each horizon
+    predictor = artifact.load(tmp_path / "model")
+    pipelines = joblib.load(tmp_path / "model" / manifest.joblib_file)
+    X = store.days[-1].features((*manifest.names, "sigma_30s"))[:50]
+    vectors = np.zeros((len(X), schema.WIDTH))
+    vectors[:, [*manifest.indices, manifest.sigma_index]] = X
+    served = np.array([predictor.moves(row) for row in vectors.tolist()])
+    for column, row in enumerate(manifest.horizons):
+        np.testing.assert_allclose(served[:, column], pipelines[row.horizon_s].predict(X), rtol=1e-9)
+        assert row.threshold is not None
+        best = next(one for one in row.scores if (one["name"], one["selection"]) == (model, "20 %"))
+        assert float(best["skill_low"] or 0.0) > 0.0
+
+
+def test_trees_are_fitted_on_the_sample(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("research.days.tasks.SAMPLE_ROWS", 600)
+    training = trained(store, "boosting", tmp_path / "work")
+    assert all(row.served.kind == "boosting" for row in training.horizons)
+    assert all(row.scores for row in training.horizons)
+
+
+def test_the_command_trains_by_days(tmp_path: Path) -> None:
+    run = recorded(tmp_path / "run", market(3, 900))
+    told = ["train", "--data", str(run), "-o", str(tmp_path / "model"), "--rows", str(tmp_path / "rows")]
+    options = [*told, "--by-days", "--model", "prior", "--backend", "sequential", "--json"]
+    answer = CliRunner().invoke(app, options, catch_exceptions=False)
+    assert answer.exit_code == 0
+    line = json.loads(answer.stdout.splitlines()[-1])
+    assert {row["horizon"] for row in line["rows"]} == {5, 10, 15}
+    assert artifact.load(tmp_path / "model").version == line["version"]
+    left = [path.name for path in (tmp_path / "rows").iterdir() if path.is_dir()]
+    assert len(left) == 1  # the staged rows alone, to be used again
+
+
+def test_folders_of_more_than_a_day_are_long(tmp_path: Path) -> None:
+    messages = market(3, 60)
+    short = recorded(tmp_path / "short", messages)
+    assert not is_long([short], None)
+    assert not is_long([tmp_path / "file.gz"], None)
+    long = recorded(tmp_path / "long", market(3, 60))
+    day = next((long / "stream=market" / "symbol=BTCUSDT").glob("date=*"))
+    first = next(day.glob("part-*"))
+    ms = int(first.name.split("-")[1]) - 27 * 3_600_000
+    first.rename(day / f"part-{ms}-0.parquet")
+    assert is_long([long], None)
+    assert not is_long([long], "ETHUSDT")
