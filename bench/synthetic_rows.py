@@ -26,7 +26,6 @@ from shared.units import SECOND
 
 SECONDS = 86_400
 FIRST_DAY = 17_897  # 2019-01-01, in days since 1970: before any recording
-HORIZONS_S = (5, 10, 15)
 TICK = 0.1  # USDT
 GAPS_A_DAY = 3
 PRESSURE = 0.15  # of sigma per second, at a pressure of one standard deviation
@@ -44,13 +43,14 @@ class _Day(NamedTuple):
 def make(
     folder: Path,
     days: int,
+    horizons_s: tuple[int, ...],
     progress: Callable[[float], None] = lambda share: None,
     seed: int = 1,
     around_midnight: int = SECONDS // 2,
 ) -> Store:
     """Rows of `days` days in `folder`, a day and the next in memory at a time; of each day so many seconds
     after and before midnight, all of it by default."""
-    made = plan("flow", HORIZONS_S)
+    made = plan("flow", horizons_s)
     folder.mkdir(parents=True)
     here, mid, breaks = _drawn(made, seed, 0), 60_000.0, 0
     for number in range(days):
@@ -113,7 +113,7 @@ def _write(
     here, following = days
     start_ns = (FIRST_DAY + number) * DAY_NS
     recv_ns = start_ns + np.arange(SECONDS, dtype=np.int64) * SECOND
-    reach = max(HORIZONS_S) + 1
+    reach = max(made.horizons_s) + 1
     path = mid + np.cumsum(np.concatenate([[0.0], here.steps, following.steps[:reach]]))
     at = np.arange(SECONDS)
     before = breaks + np.searchsorted(here.gaps, at, "right")
@@ -133,7 +133,7 @@ def _write(
         values=here.values,
     )
     labels = Labels({}, {}, {})
-    for h in HORIZONS_S:
+    for h in made.horizons_s:
         moves = path[h : SECONDS + h] - mids
         labels.known[h] = breaks + np.searchsorted(here.gaps, at + h, "right") == before
         labels.y[h] = np.where(labels.known[h], moves, 0.0)

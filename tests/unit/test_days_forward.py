@@ -30,7 +30,7 @@ REACH_NS = H * SECOND + 100_000_000
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return make(tmp_path_factory.mktemp("drawn") / "rows", 3, around_midnight=2000)
+    return make(tmp_path_factory.mktemp("drawn") / "rows", 3, (5, 10, 15), around_midnight=2000)
 
 
 def walked(store: Store, work: Path, models: tuple[str, ...] = MODELS, backend: str = "sequential") -> Walked:

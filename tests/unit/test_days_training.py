@@ -24,7 +24,7 @@ from services.model import artifact
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return make(tmp_path_factory.mktemp("drawn") / "rows", 3, around_midnight=1500)
+    return make(tmp_path_factory.mktemp("drawn") / "rows", 3, (5, 10, 15), around_midnight=1500)
 
 
 def trained(store: Store, model: str, work: Path) -> Training:
