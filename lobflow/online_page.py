@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Shown
 
-from lobflow.online_read import Live
+from lobflow.online_read import Ended, Live
 from lobflow.venues import Venue
 from research.report import earnings, hits, promise, verdict
 from research.report.market import gaps_of
@@ -28,21 +27,6 @@ from shared.errors import BadInput
 
 SERVED = "served"  # what `research.served` calls the model
 AUTO = "auto"  # what training calls the model that serves, where it chose among several
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended. `pnl` and `results` are the monitor's answers; `venue_net` is the venue's own word,
-    None where it has none."""
-
-    from_ns: int
-    until_ns: int
-    seconds: float
-    has_orders: bool
-    pnl: dict[str, Any]
-    results: dict[str, Any]
-    venue_net: str | None
-    restarts: int
 
 
 def build(
@@ -168,7 +152,7 @@ def _sections(
         money.append(f"Requests refused by our own limits: {refused}.")
     if ended.has_orders:
         money.append(
-            f"Net by our ledger {ended.pnl['net']} USDT, by the venue's account "
+            f"Net of the account by our ledger {ended.pnl['net']} USDT, by the venue's account "
             f"{ended.venue_net or 'not told'}."
         )
     if venue.name == "synthetic":
