@@ -241,8 +241,9 @@ def train(
         )
     console.print(
         f"{figures['rows']:,} rows of {days} days, {figures['file_mb']} MB: {figures['fits']} fits on "
-        f"{figures['rows_fitted']:,} rows in {figures['seconds']} s ({figures['cpu_seconds']} s of processors) "
-        f"with {jobs} jobs on {backend}, {figures['rows_per_s']:,} rows/s, {figures['peak_pss_mb']} MB at most "
+        f"{figures['rows_fitted']:,} rows in {figures['seconds']} s "
+        f"({figures['cpu_seconds']} s of processors) with {jobs} jobs on {backend}, "
+        f"{figures['rows_per_s']:,} rows/s, {figures['peak_pss_mb']} MB at most "
         f"({figures['peak_rss_mb']} MB with shared pages counted for each process)"
     )
     mine, plain = figures["by_days"], figures["in_memory"]
