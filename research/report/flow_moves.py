@@ -147,5 +147,5 @@ def _changes(sides: Sequence[SideAnalysis]) -> Picture | None:
         "ticks;count|,;share|.2%",
         draw,
         "Only orders of one side are looked at, so a move against the taker is seen about one tick less "
-        "often than it happened. Changes seen 30 times or fewer are left out, as in the article.",
+        "often than it happened.",
     )
