@@ -211,8 +211,13 @@ def show(console: Console, page: Page, compared: Sequence[promise.Comparison], o
     """The first lines and the tables that matter, for a terminal."""
     for line in (*page.lead, *page.warning):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
-    shown = Shown(title="promised > seen", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("horizon", "selection", "hit", "95 %", "cover", "skill", "IC", "net edge", "imbalance", ""):
+    shown = Shown(
+        title="promised>seen; coverage is in the report",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for name in ("horizon", "selection", "hit", "95 %", "skill", "IC", "net edge", "imbalance", ""):
         shown.add_column(name, justify="right", no_wrap=True)
     for row in compared:
         shown.add_row(
@@ -220,7 +225,6 @@ def show(console: Console, page: Page, compared: Sequence[promise.Comparison], o
             row.selection,
             _pair(row.promised_hit, row.hit, ".1%"),
             _pair(row.low, row.high, ".1%", ".."),
-            _pair(row.promised_coverage, row.coverage, ".0%"),
             _pair(row.promised_skill, row.skill, "+.3f"),
             _pair(row.promised_ic, row.ic, "+.3f"),
             _pair(row.promised_net, row.net, "+.1f"),
@@ -243,6 +247,6 @@ def show(console: Console, page: Page, compared: Sequence[promise.Comparison], o
     console.print(f"the report is in {out}")
 
 
-def _pair(one: float, other: float, form: str, between: str = " > ") -> str:
+def _pair(one: float, other: float, form: str, between: str = ">") -> str:
     told = [format(value, form) if isfinite(value) else "-" for value in (one, other)]
     return told[0] if other is nan else between.join(told)
