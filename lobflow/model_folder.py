@@ -45,7 +45,7 @@ class ModelFolder:
 
     def has(self, version: str) -> bool:
         """Whether a model of this version lies here, and is of the features of today."""
-        found = (read_manifest(path.parent) for path in self.folder.glob(f"*/{MANIFEST}"))
+        found = (read_manifest(path.parent) for path in self.folder.glob(f"[!.]*/{MANIFEST}"))
         return any((one.version, one.schema) == (version, SCHEMA_HASH) for one in found)
 
     def name(self, symbol: str, version: str, change: Change | None = None) -> None:

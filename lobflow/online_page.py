@@ -158,6 +158,11 @@ def _sections(
         ]
     elif ended.has_orders:
         money = ["No order was filled: no prediction reached the threshold, or all were refused."]
+    money.append(
+        earnings.side_by_side(
+            live.simulated, f"{name}-simulated", live.remark, "What the predictions would have paid"
+        )
+    )
     if live.refused:
         refused = ", ".join(f"{why} ({count})" for why, count in live.refused.most_common())
         money.append(f"Requests refused by our own limits: {refused}.")
@@ -168,7 +173,7 @@ def _sections(
         )
     if venue.name == "synthetic":
         money.append("The market is synthetic: what is earned or lost on it means nothing about a real one.")
-    return [*sections, Section(f"{name}-traded", f"{live.symbol}: traded", money)] if money else sections
+    return [*sections, Section(f"{name}-traded", f"{live.symbol}: traded", money)]
 
 
 def difference(pnls: Sequence[earnings.Trips]) -> str:
@@ -193,18 +198,20 @@ def _summary(live: Live, manifest: Manifest, compared: Sequence[promise.Comparis
         "rows": [row.plain() for row in live.scores],
         "promised": [{key: _known(value) for key, value in row._asdict().items()} for row in compared],
         "fills": live.fills,
-        "pnls": [
-            {
-                "fills": trips.fills,
-                "trades": len(trips.net),
-                "win_rate": _known(trips.win_rate),
-                "gross": float(trips.gross.sum()),
-                "fees": float(trips.fees.sum()),
-                "net": float(trips.net.sum()),
-            }
-            for trips in live.pnls
-        ],
+        "pnls": [_money(trips) for trips in live.pnls],
+        "simulated": [{"what": trips.what, **_money(trips)} for trips in live.simulated],
         "gaps": gaps_of(live.data),
+    }
+
+
+def _money(trips: earnings.Trips) -> dict[str, Value]:
+    return {
+        "fills": trips.fills,
+        "trades": len(trips.net),
+        "win_rate": _known(trips.win_rate),
+        "gross": float(trips.gross.sum()),
+        "fees": float(trips.fees.sum()),
+        "net": float(trips.net.sum()),
     }
 
 

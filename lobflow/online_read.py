@@ -4,12 +4,18 @@ recorder's files."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
+
+import numpy as np
 
 from lobflow.online_fills import Touch, three
 from research.dataset import Dataset, load
+from research.labels import Floats
 from research.report.earnings import Trips
+from research.report.judgement import Trading, traded
 from research.scores import Score
 from research.served import served
 from services.recorder.reader import files, read
@@ -18,6 +24,25 @@ from shared.codec import unpack_tiers
 from shared.errors import BadInput
 from shared.messages import Decision, Fill, Lob, Message, Prediction
 from shared.streams import Stream
+
+
+class Told:
+    """What was predicted live, asked like a model."""
+
+    def __init__(self, predictions: Iterable[Prediction]) -> None:
+        self._by_ns = {row.recv_ns: row for row in predictions}
+
+    def moves(self, data: Dataset, horizon_s: int) -> Floats:
+        """Expected moves, (n,), of the rows of `data`; NaN where nothing was predicted."""
+        return np.array([self._move(int(at_ns), horizon_s) for at_ns in data.recv_ns], dtype=np.float64)
+
+    def _move(self, at_ns: int, horizon_s: int) -> float:
+        row = self._by_ns.get(at_ns)
+        return (
+            nan
+            if row is None or horizon_s not in row.horizons_s
+            else row.moves[row.horizons_s.index(horizon_s)]
+        )
 
 
 @dataclass(frozen=True)
@@ -30,13 +55,15 @@ class Live:
     predictions: list[Prediction]
     scores: list[Score]
     pnls: list[Trips]
+    simulated: list[Trips]
+    remark: str
     fills: int
     refused: Counter[str]
     versions: Counter[str]
     unmade: Counter[str]
 
 
-def read_run(root: Path, run_id: str, symbol: str, from_ns: int, threshold: float) -> Live:
+def read_run(root: Path, run_id: str, symbol: str, from_ns: int, threshold: float, trading: Trading) -> Live:
     """Everything received since `from_ns`. Raises BadInput where nothing was predicted."""
     data = load([root / run_id], symbol)
     data = data.rows(data.recv_ns >= from_ns)
@@ -55,12 +82,15 @@ def read_run(root: Path, run_id: str, symbol: str, from_ns: int, threshold: floa
     executions = _messages(root, run_id, Stream.EXECUTIONS, symbol)
     fills = [row for _, row in executions if isinstance(row, Fill) and row.decision_id in decisions]
     wanted = {decisions[row.decision_id].market_id for row in fills}
+    simulated, remark = _simulated(made, data, trading)
     return Live(
         symbol=symbol,
         data=data,
         predictions=made,
         scores=served(data, made, threshold),
         pnls=three(symbol, fills, decisions, _touches(root, run_id, symbol, wanted)) if fills else [],
+        simulated=simulated,
+        remark=remark,
         fills=len(fills),
         refused=Counter(
             request.refusal for row in decisions.values() for request in row.requests if request.refusal
@@ -68,6 +98,16 @@ def read_run(root: Path, run_id: str, symbol: str, from_ns: int, threshold: floa
         versions=Counter(row.model for row in made),
         unmade=Counter(row.reason for row in predictions if not row.moves),
     )
+
+
+def _simulated(made: list[Prediction], data: Dataset, trading: Trading) -> tuple[list[Trips], str]:
+    """Nothing where the horizon that is traded was not predicted."""
+    told = Told(made)
+    if not np.isfinite(told.moves(data, trading.period)).any():
+        return [], f"{trading.period} s ahead, which is traded, was not predicted."
+    last = next(row for row in reversed(made) if trading.period in row.horizons_s)
+    own = last.thresholds[last.horizons_s.index(trading.period)]
+    return traded(told, data, trading, own if own > 0.0 else None)
 
 
 def _messages(root: Path, run_id: str, stream: Stream, symbol: str) -> list[tuple[str, Message]]:

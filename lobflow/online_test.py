@@ -27,6 +27,7 @@ from lobflow.status_view import line
 from lobflow.system_status import SystemStatus
 from lobflow.up import Options, System, run, settings_of
 from lobflow.waiting import until
+from research.report.judgement import Trading
 from shared.errors import LobflowError
 from shared.settings import load
 
@@ -90,6 +91,7 @@ def online_test(
             if who in ("up", "model", "test") or level in ("warning", "error", "critical"):
                 console.print(f"{who:>9} | {what}", markup=False, highlight=False, soft_wrap=True)
 
+        trading = Trading(period=own.period, size=float(own.size))
         folder.take({"port": options.port, "venue": chosen.name})
         try:
             ended = asyncio.run(OnlineTest(options, minutes * 60.0, not without_orders, say).run())
@@ -98,7 +100,7 @@ def online_test(
         settings = settings_of(options, "")
         with console.status("reading what was recorded"):
             lives = [
-                read_run(folder.data, chosen.run_id, symbol, ended.from_ns, threshold)
+                read_run(folder.data, chosen.run_id, symbol, ended.from_ns, threshold, trading)
                 for symbol in chosen.symbols
             ]
             page, summary, compared = build(chosen, ended, lives, Path(str(settings["model_dir"])), threshold)

@@ -81,6 +81,9 @@ def _fitted(data: Dataset, folder: ModelFolder) -> Manifest:
 def _contested(fresh: Manifest, old: Manifest | None, data: Dataset) -> tuple[bool, str]:
     if old is None:
         return True, "no model served"
+    useless = registry.may_serve(old, data.symbol)
+    if useless:
+        return True, useless
     try:
         found = compared([old, fresh], data)
     except BadInput as error:

@@ -75,7 +75,7 @@ def train(
     """Fit models for the mid price in 5, 10 and 15 s, and write the one to serve.
 
     What is printed are scores of models walking forward inside the data; `lobflow evaluate` judges the model
-    on data that it never saw. Trees (boosting) are written as a challenger: evaluated, never served.
+    on data that it never saw. Trees (boosting) can be evaluated and run as shadows, never serve.
     """
     started = time.monotonic()
     console = console_for(as_json)

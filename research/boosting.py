@@ -1,5 +1,5 @@
-"""Histogram gradient boosting that knows that the market has a mirror. A challenger: trees are not folded
-into the weights that are served, so they are evaluated and may run as shadows, and never serve."""
+"""Histogram gradient boosting that knows that the market has a mirror. Trees are too slow to serve: they are
+evaluated, and run as shadows."""
 
 from __future__ import annotations
 

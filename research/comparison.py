@@ -4,15 +4,15 @@ differences, whose error is that of the difference and not of either."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from math import isfinite, nan, sqrt
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from research.blocks import RELIABLE_BLOCKS
 from research.dataset import Dataset
-from research.labels import Flags, Floats, Ints
+from research.forecast import whole
+from research.labels import Flags, Floats
+from research.pairs import Pair, pair
 from research.scores import Outcomes, Score, at_coverage, score
 from research.table import COVERAGES, LATENCY_NS, baselines, outcomes
 from services.model.manifest import Manifest
@@ -20,25 +20,7 @@ from services.model.predictor import Predictor
 from shared.errors import BadInput
 from shared.units import SECOND
 
-Z = 1.96
-LEAST_BLOCK_S = 30
 AGAINST = "imbalance 1"  # the baseline that everything must beat
-
-
-@dataclass(frozen=True)
-class Paired:
-    """Hit rate of `name` less that of `against` at one coverage, on the same rows."""
-
-    horizon_s: int
-    selection: str
-    name: str
-    against: str
-    difference: float
-    error: float  # standard error, by blocks of time
-    low: float  # 95 %
-    high: float
-    blocks: int
-    is_reliable: bool
 
 
 @dataclass(frozen=True)
@@ -49,7 +31,7 @@ class Comparison:
     versions: tuple[str, ...]
     rows: int
     scores: list[Score]
-    pairs: list[Paired]
+    pairs: list[Pair]
 
     def plain(self) -> dict[str, Any]:
         """For JSON, where NaN is null; rows as those of `lobflow evaluate`."""
@@ -58,7 +40,7 @@ class Comparison:
             "versions": list(self.versions),
             "rows_compared": self.rows,
             "rows": [self._row(one) for one in self.scores],
-            "pairs": [_finite(asdict(one)) for one in self.pairs],
+            "pairs": [one.plain() for one in self.pairs],
         }
 
     def _row(self, one: Score) -> dict[str, Any]:
@@ -94,7 +76,7 @@ def compared(manifests: Sequence[Manifest], data: Dataset) -> Comparison:
         )
     moves = {one.version: _moves(Predictor(one), rows) for one in manifests}
     scores: list[Score] = []
-    pairs: list[Paired] = []
+    pairs: list[Pair] = []
     for horizon_s in sorted({row.horizon_s for one in manifests for row in one.horizons}):
         named = {version: found[horizon_s] for version, found in moves.items() if horizon_s in found}
         after, known = outcomes(rows, horizon_s)
@@ -111,7 +93,7 @@ def compared(manifests: Sequence[Manifest], data: Dataset) -> Comparison:
 
 def _at_horizon(
     models: dict[str, Floats], signals: dict[str, Floats], after: Outcomes
-) -> tuple[list[Score], list[Paired]]:
+) -> tuple[list[Score], list[Pair]]:
     scores, pairs = [], []
     everything = models | signals
     first = next(iter(models))
@@ -123,48 +105,10 @@ def _at_horizon(
         for name in models:
             for other in dict.fromkeys([first, AGAINST]):
                 if name != other:
-                    both = ((everything[name], chosen[name]), (everything[other], chosen[other]))
-                    pairs.append(paired(name, other, selection, both, after))
+                    signals_of = (everything[name], everything[other])
+                    rows_of = (chosen[name], chosen[other])
+                    pairs.append(pair((name, other), selection, signals_of, rows_of, after))
     return scores, pairs
-
-
-def paired(
-    name: str,
-    against: str,
-    selection: str,
-    both: tuple[tuple[Floats, Flags], tuple[Floats, Flags]],
-    after: Outcomes,
-) -> Paired:
-    """The difference of two hit rates, each signal (n,) on its own selection (n,); the error is that of sums
-    over blocks of max(30 s, 2 h), so that labels which overlap do not count as many."""
-    pulls, rates = [], []
-    for signal, chosen in both:
-        decided = chosen & (after.moves != 0.0)
-        hits = decided & (np.sign(signal) == np.sign(after.moves))
-        count = int(decided.sum())
-        rates.append(hits.sum() / count if count else nan)
-        pulls.append(np.where(decided, hits - rates[-1], 0.0) / max(1, count))
-    difference = float(rates[0] - rates[1])
-    error, blocks = _error(after.recv_ns, pulls[0] - pulls[1], after.horizon_s)
-    return Paired(
-        horizon_s=after.horizon_s,
-        selection=selection,
-        name=name,
-        against=against,
-        difference=difference,
-        error=error,
-        low=difference - Z * error,
-        high=difference + Z * error,
-        blocks=blocks,
-        is_reliable=blocks >= RELIABLE_BLOCKS,
-    )
-
-
-def _error(recv_ns: Ints, pull: Floats, horizon_s: int) -> tuple[float, int]:
-    places = np.unique(recv_ns // (max(LEAST_BLOCK_S, 2 * horizon_s) * SECOND), return_inverse=True)[1]
-    sums = np.bincount(places, weights=pull)
-    many = len(sums)
-    return (sqrt(float(np.square(sums).sum()) * many / (many - 1)) if many > 1 else nan), many
 
 
 def _usable(manifests: Sequence[Manifest], data: Dataset, longest_s: int) -> Flags:
@@ -174,10 +118,7 @@ def _usable(manifests: Sequence[Manifest], data: Dataset, longest_s: int) -> Fla
     for one in manifests:
         fitted = one.data[data.symbol]
         reach_ns = longest_s * SECOND + LATENCY_NS + one.longest_window_ns
-        used = [*one.indices, *(() if one.sigma_index is None else (one.sigma_index,))]
-        mask &= (data.clean_ns >= one.longest_window_ns) & np.isfinite(data.values[:, used]).all(axis=1)
-        if one.sigma_index is not None:
-            mask &= data.values[:, one.sigma_index] > 0.0
+        mask &= whole(one, data)
         mask &= (times > fitted.until_ns) | (times + reach_ns < fitted.from_ns)
     return mask
 
@@ -187,11 +128,4 @@ def _moves(predictor: Predictor, rows: Dataset) -> dict[int, Floats]:
     moves = np.array([predictor.moves(row) for row in rows.values.tolist()])
     return {
         row.horizon_s: moves[:, column] for column, row in enumerate(predictor.manifest.horizons) if row.kind
-    }
-
-
-def _finite(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and not isfinite(value) else value
-        for name, value in row.items()
     }

@@ -1,30 +1,22 @@
-"""A model folder read for judging: folded weights by the very code that serves them, trees by their joblib
-file.
-
-A folder with `manifest.json` may be served. One with `challenger.json`, the same text, holds kinds that are
-not folded: it is evaluated here and never served, since the service looks for `manifest.json` alone.
-"""
+"""A model read for judging: asked through the very code that serves it, or shows it as a shadow."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import joblib
-import msgspec
 import numpy as np
 
 from research.dataset import Dataset
 from research.labels import Flags, Floats
 from services.model import artifact
-from services.model.manifest import Manifest, content_version
+from services.model.manifest import Manifest
 from services.model.predictor import Predictor
 from shared.errors import BadInput
 
-CHALLENGER = "challenger.json"
+CHALLENGER = (
+    "challenger.json"  # in the place of the manifest, where trees are: no service takes it for a model
+)
 
 
 class Forecaster(Protocol):
@@ -36,7 +28,7 @@ class Forecaster(Protocol):
 
 
 class Loaded(Forecaster, Protocol):
-    """A model from a folder, which knows what it was fitted on."""
+    """A model that knows what it was fitted on."""
 
     @property
     def manifest(self) -> Manifest:
@@ -44,7 +36,7 @@ class Loaded(Forecaster, Protocol):
 
 
 class Served:
-    """A model as the service predicts with it."""
+    """A model from a folder, which knows what it was fitted on."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
@@ -59,33 +51,10 @@ class Served:
         return moves
 
 
-class Challenger:
-    """A model that is asked through its pipelines, by horizon."""
-
-    def __init__(self, manifest: Manifest, pipelines: Mapping[int, Any]) -> None:
-        self.manifest = manifest
-        self._pipelines = pipelines
-
-    def moves(self, data: Dataset, horizon_s: int) -> Floats:
-        """See `Forecaster`."""
-        column_of(self.manifest, horizon_s)
-        usable = whole(self.manifest, data)
-        moves = np.full(len(usable), np.nan)
-        if usable.any():
-            X = data.values[usable][:, used(self.manifest)]
-            moves[usable] = self._pipelines[horizon_s].predict(X)
-        return moves
-
-
-def load(folder: Path) -> Served | Challenger:
-    """The model in `folder`. Raises BadInput with the file and what is wrong with it.
-
-    A challenger's joblib file is unpickled, which runs what is in it: read folders of your own alone.
-    """
-    if (folder / CHALLENGER).exists():
-        return _challenger(folder)
-    artifact.load(folder)  # checks the joblib file as well
-    return Served(artifact.read_manifest(folder))
+def load(folder: Path) -> Served:
+    """The model in `folder`. Raises BadInput with the file and what is wrong with it."""
+    described = CHALLENGER if (folder / CHALLENGER).exists() else artifact.MANIFEST
+    return Served(artifact.load(folder, described).manifest)
 
 
 def used(manifest: Manifest) -> list[int]:
@@ -109,19 +78,3 @@ def column_of(manifest: Manifest, horizon_s: int) -> int:
             return column
     held = ", ".join(f"{row.horizon_s} s" for row in manifest.horizons if row.kind) or "none"
     raise BadInput(f"model {manifest.version} has no model for {horizon_s} s; it has {held}")
-
-
-def _challenger(folder: Path) -> Challenger:
-    path = folder / CHALLENGER
-    try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-        data = (folder / manifest.joblib_file).read_bytes()
-    except OSError as error:
-        raise BadInput(f"{error.filename}: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
-        raise BadInput(f"{path}: {error}") from error
-    if "/" in manifest.joblib_file or content_version(manifest) != manifest.version:
-        raise BadInput(f"{path}: its content does not hash to its version {manifest.version}")
-    if hashlib.sha256(data).hexdigest() != manifest.joblib_sha256:
-        raise BadInput(f"{folder / manifest.joblib_file}: its sha256 is not the one in {CHALLENGER}")
-    return Challenger(manifest, joblib.load(io.BytesIO(data)))

@@ -199,7 +199,10 @@ class FaultyVenue:
                 for frame in frames:
                     socket.held.append(json.dumps({"stream": stream, "data": frame}))
             while len(socket.held) > socket.delay and not socket.ws.closed:
-                await socket.ws.send_str(socket.held.popleft())
+                try:
+                    await socket.ws.send_str(socket.held.popleft())
+                except ConnectionError:  # whoever was there has been killed; the market walks on
+                    break
 
     def _faulted(self, name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
         if name in self._swapped:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from research.flow.calibration import Calibration, calibration_of
 from research.flow.entries import Entries, probe
-from research.flow.resting import price_at, quantile_depths
+from research.flow.resting import price_at, quantile_depths, slippage_ticks
 from services.features.flow import fills, law
 from services.features.flow import probe as p
 from services.features.flow.fit import depths_of, split
@@ -73,8 +74,11 @@ def rested_of(
             kept = records, needs, depths
     records, needs, depths = kept
     row = entries.rows[-1]
+    # Bids that are filled are left by selling, and so on.
+    costs = msgspec.structs.replace(costs, slippage_ticks=slippage_ticks(entries, -side, own_lots))
+    exit_rate = touch_rate(entries, -side, setup) if costs.leaves_as_maker else 0.0
     standing = Standing(side, int(row[0]), int(row[40]))
-    values = values_of(depths, standing, costs)
+    values = values_of(depths, standing, costs, exit_rate)
     chances = fills.predicted(records, needs, of_life, life.filled_share)
     return SideRested(
         side=side,
@@ -86,3 +90,9 @@ def rested_of(
         fill_rates=rates,
         gross_price_ticks=price_at(row, side, optimum_lots) if optimum_lots > 0.0 else None,
     )
+
+
+def touch_rate(entries: Entries, side: int, setup: Setup) -> float:
+    """The share of probes at the best price of one side that were filled: of a maker's exit."""
+    records = split(p.between(probe(entries, (0,), setup), 0, entries.until_ns - setup.whole_ns), side)
+    return float(np.mean(records[:, p.STATE] == p.MARKED)) if len(records) else 0.0

@@ -119,7 +119,12 @@ def trade_table(trips: Trips, name: str) -> Table:
     )
 
 
-def side_by_side(several: Sequence[Trips], name: str = "pnl-compared", note: str = "") -> Table:
+def side_by_side(
+    several: Sequence[Trips],
+    name: str = "pnl-compared",
+    note: str = "",
+    title: str = "PnL under several assumptions",
+) -> Table:
     """The same trades or signals under several assumptions on fills."""
     rows: list[tuple[Value, ...]] = [
         (
@@ -136,7 +141,7 @@ def side_by_side(several: Sequence[Trips], name: str = "pnl-compared", note: str
     ]
     return Table(
         name,
-        "PnL under several assumptions",
+        title,
         columns(
             "what",
             "fills",

@@ -72,7 +72,7 @@ def fitted(data: Dataset, threshold: float, trading: Trading, say: Callable[[str
         if horizon_s == trading.period:
             known = data.rows(data.recv_ns < boundary_ns)
             own = _quantile(model.moves(known, horizon_s))
-            _trade(judged, model, rest, trading, own)
+            judged.trips, judged.remark = traded(model, rest, trading, own)
     return judged
 
 
@@ -103,7 +103,8 @@ def loaded(
     if trading.period not in kinds:
         known = ", ".join(map(str, kinds)) or "no"
         raise BadInput(f"--period {trading.period}: the model predicts {known} s ahead")
-    _trade(judged, model, rest, trading, kinds[trading.period].threshold)
+    own = kinds[trading.period].threshold
+    judged.trips, judged.remark = traded(model, rest, trading, own)
     return judged
 
 
@@ -119,16 +120,21 @@ def _quantile(moves: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float
     return value if value > 0.0 else None
 
 
-def _trade(judged: Judgement, model: Forecaster, rest: Dataset, trading: Trading, own: float | None) -> None:
+def traded(model: Forecaster, rest: Dataset, trading: Trading, own: float | None) -> tuple[list[Trips], str]:
+    """Trading simulated at the threshold of `trading` and at the model's `own`, under each assumption on
+    fills; and the threshold beside the cost of a round trip. Raises BadInput where the model predicts
+    nothing."""
+    trips, remark = [], ""
     thresholds = [(trading.threshold, f"|yhat| ≥ {trading.threshold:g} USDT")]
     if own is not None:
         thresholds.append((own, f"|yhat| ≥ {own:.3g} USDT, the model's own threshold"))
     for threshold, words in thresholds:
         for fill in FILLS:
             done = simulate(model, rest, trading.period, threshold, trading.size, fill)
-            judged.trips.append(_trips(done, f"{words}, held {trading.period} s, {trading.size:g} coins"))
+            trips.append(_trips(done, f"{words}, held {trading.period} s, {trading.size:g} coins"))
             if threshold == trading.threshold:
-                judged.remark = done.remark
+                remark = done.remark
+    return trips, remark
 
 
 def _trips(done: Simulation, what: str) -> Trips:

@@ -126,7 +126,8 @@ class Registry:
 
     def _manifests(self) -> list[Path]:
         beside = self.folder.resolve().parent if self.is_single else self.folder
-        return sorted(beside.glob(f"*/{MANIFEST}"))
+        # A hidden folder is one that is being put in, or was left by that.
+        return sorted(path for path in beside.glob(f"*/{MANIFEST}") if path.parent.name[0] != ".")
 
     def _serving(self) -> dict[str, str]:
         """Symbol (empty for all) to version, as the file `serving` has it; empty where there is none."""

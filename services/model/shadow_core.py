@@ -18,7 +18,7 @@ from services.model.predictor import Predictor
 from services.model.schedule import Schedule
 from shared import codec
 from shared.errors import BadInput
-from shared.messages import AnyMessage, Drift, FeatureVector, Message, Shadow, Shadows
+from shared.messages import AnyMessage, Drift, FeatureVector, Flow, Message, Shadow, Shadows
 from shared.streams import parse_id
 from shared.units import SECOND
 
@@ -82,7 +82,9 @@ class ShadowCore:
         }
 
     def handle(self, message: AnyMessage, entry_id: bytes) -> list[Message]:
-        """What all versions say of the first vector of a second; nothing of the others."""
+        """What all versions say of the first vector of a second; nothing of the others, nor of a Flow."""
+        if isinstance(message, Flow):
+            return []
         if not isinstance(message, FeatureVector):
             raise BadInput(f"{type(message).__name__} in the features of {self.symbol}")
         self._settle(message)

@@ -7,7 +7,7 @@ from math import atan, cos, pi, sin, sqrt
 from statistics import NormalDist
 
 MANY = 200
-STEPS = 200
+STEPS = 60  # halvings: to the last bits
 
 
 def between(t: float, freedom: int) -> float:

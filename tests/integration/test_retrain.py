@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -20,12 +21,14 @@ from lobflow.promotion import Monitor
 from lobflow.replay import free_port
 from lobflow.retrain_contest import contest
 from lobflow.retrain_symbol import retrain
+from lobflow.retraining import Retraining
 from research.comparison import compared
 from research.dataset import load
 from research.export import save
 from research.recent import recent
 from research.train import train_horizons
 from services.model.manifest import Manifest
+from shared.settings import Settings
 from shared.streams import parse_id
 from shared.units import SECOND
 
@@ -134,3 +137,25 @@ def test_the_newest_hours_are_read_and_no_more(btc: Path, tmp_path: Path) -> Non
     assert warm.sum() > 100
     np.testing.assert_array_equal(part.values[warm], tail.values[warm])
     assert len(recent(tmp_path / "run", "S00", 1.0).recv_ns) == len(whole.recv_ns)
+
+
+async def test_by_the_clock_a_round_that_fails_is_told_and_the_next_comes(tmp_path: Path) -> None:
+    settings = {
+        "symbols": (SYMBOL,),
+        "model_dir": tmp_path / "models",
+        "record_dir": tmp_path / "data",
+        "run_id": "live",
+    }
+    said: list[str] = []
+    own = Settings(_env_file=None, retrain_hours=1e-9)  # type: ignore[call-arg]
+    by_clock = Retraining(
+        settings, own, "http://127.0.0.1:1", lambda name, line: said.append(f"{name} {line.decode()}"), ()
+    )
+    task = asyncio.create_task(by_clock.run())
+    async with asyncio.timeout(90.0):
+        while sum("ended with 1" in line for line in said) < 2:
+            await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert any(f"nothing was recorded of {SYMBOL} yet" in line for line in said)
+    assert all(line.startswith("retrain ") for line in said)

@@ -26,7 +26,9 @@ def fold_of(model: object, is_scaled: bool, horizon_s: int, width: int) -> Fold:
 def line_of(model: object, is_scaled: bool, horizon_s: int, width: int) -> Line:
     low, high, weights, offset = folded(model, is_scaled)
     bounds = (tuple(low.tolist()), tuple(high.tolist()))
-    return straight([described(horizon_s, *bounds, tuple(weights.tolist()), offset, is_scaled)], range(width))
+    horizon = described(horizon_s, *bounds, tuple(weights.tolist()), offset, is_scaled)
+    power = getattr(model, "power", 1.0)
+    return straight([msgspec.structs.replace(horizon, sigma_power=power)], range(width))
 
 
 def described(

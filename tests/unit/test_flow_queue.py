@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from research.flow.entries import Entries
+from research.flow.resting import depth_for, price_at, quantile_depths, slippage_ticks
 from services.features.flow import fills, queue
 from services.features.flow import probe as p
 from services.features.flow.law import Ints, SizeLaw
@@ -244,3 +246,25 @@ def test_needs_and_predictions_follow_the_formula() -> None:
     assert chances[0] == pytest.approx(0.5 * law.survival(np.array([10.0 + 0.75 * 8 + 3]))[0])
     assert chances[3] == 0.0
     assert fills.predicted(records, needs, None, 0.5).tolist() == [0.0] * 4
+
+
+def test_slippage_is_what_walking_the_book_costs() -> None:
+    rows = np.stack([row(), row(asks=[(101, 30), (102, 20)])])
+    entries = Entries(np.zeros((0, 5), np.int64), rows, np.zeros(2, np.int64))
+    assert slippage_ticks(entries, 1, 10) == 0.0
+    # 25 lots: 10 at 101 and 15 a tick higher in the first book, all at 101 in the second.
+    assert slippage_ticks(entries, 1, 25) == pytest.approx(15 / 25 / 2)
+    assert slippage_ticks(entries, -1, 60) == pytest.approx((20 * 1 + 30 * 3) / 60)
+    assert np.isnan(slippage_ticks(entries, 1, 1_000))
+
+
+def test_prices_are_where_the_sizes_shown_reach_a_volume() -> None:
+    assert price_at(row(), -1, 10.0) == 101
+    assert price_at(row(), -1, 10.5) == 102
+    assert price_at(row(), 1, 60.0) == 97
+    assert price_at(row(), 1, 61.0) is None
+    entries = Entries(np.zeros((0, 5), np.int64), np.stack([row()] * 3), np.zeros(3, np.int64))
+    assert depth_for(entries, -1, 31.0) == 4
+    assert depth_for(entries, -1, 61.0) is None
+    volumes = np.array([5, 25, 50], np.int64)
+    assert quantile_depths(entries, 1, volumes, np.array([0.0, 0.5, 1.0])) == [0, 1, 3]

@@ -16,7 +16,7 @@ from services.model.manifest import Horizon, Manifest, Tree, content_version, de
 from services.model.predictor import Predictor
 from services.model.shadow_core import ShadowCore, chosen
 from shared.errors import BadInput
-from shared.messages import Heartbeat, Prediction, Shadows
+from shared.messages import Flow, Heartbeat, Prediction, Shadows
 from shared.units import MS, SECOND
 
 LATER_NS = START_NS + 3600 * SECOND
@@ -55,6 +55,14 @@ def test_the_first_vector_of_a_second_is_predicted_by_all_others(models: list[Pr
         assert isinstance(alone, Prediction)
         assert (alone.moves, alone.thresholds, alone.reason) == (shadow.moves, shadow.thresholds, "")
         assert (alone.recv_ns, alone.bid_ticks, alone.schema) == (made.recv_ns, made.bid_ticks, made.schema)
+
+
+def test_a_flow_is_passed_over(models: list[Predictor]) -> None:
+    core = ShadowCore("BTCUSDT", models[0].version)
+    core.follow(models)
+    flow = Flow(LATER_NS, LATER_NS, 10**8, 10**6, 100, 5000, 5000, (), "too short")
+    assert core.handle(flow, f"{FIRST_MS}-1".encode()) == []
+    assert len(fed(core, 100)) == 1
 
 
 def test_the_one_that_serves_changes_at_an_id(models: list[Predictor]) -> None:

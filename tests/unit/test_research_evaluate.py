@@ -12,12 +12,12 @@ from model_data import START_NS, drawn, trained
 from research.dataset import Dataset
 from research.evaluate import Judged, evaluate
 from research.export import save
-from research.forecast import CHALLENGER, Served, load
+from research.forecast import CHALLENGER, load
 from research.microprice import STATES
 from research.train import train_horizons
 from services.features import schema
 from services.model import artifact
-from shared.errors import BadInput
+from shared.errors import BadInput, BadSetting
 from shared.units import SECOND
 
 LATER_NS = START_NS + 10_000 * SECOND
@@ -49,7 +49,7 @@ def test_the_baselines_know_what_the_training_data_taught_them(tmp_path: Path) -
     judged = evaluate(load(tmp_path), drawn(600, seed=9, start_ns=LATER_NS))
     full = {row.name: row for row in judged.scores if (row.horizon_s, row.selection) == (5, "100 %")}
     assert list(full) == ["linear", "imbalance 1", "imbalance 5", "last return", "microprice", "majority"]
-    assert full["microprice"].coverage > 0.9
+    assert full["microprice"].coverage > 0.5  # a state that never changed has no estimate
     assert full["majority"].coverage == 1.0
     assert full["majority"].skill == pytest.approx(0.0)
     # The imbalance moves these data, so the model and its nearest relative are better than chance.
@@ -92,28 +92,42 @@ def test_rows_without_whole_windows_get_no_prediction(tmp_path: Path) -> None:
     assert np.flatnonzero(np.isnan(judged)).tolist() == list(range(100, 110))
 
 
-def test_trees_are_evaluated_and_never_served(tmp_path: Path) -> None:
+def test_trees_are_evaluated_and_never_serve(tmp_path: Path) -> None:
     training = train_horizons(drawn(500), model="boosting", horizons_s=(5,))
     manifest = save(training, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [CHALLENGER, manifest.joblib_file]
-    with pytest.raises(BadInput, match=r"manifest\.json"):
-        artifact.load(tmp_path)
-    challenger = load(tmp_path)
-    assert not isinstance(challenger, Served)
+    with pytest.raises(BadSetting, match="holds no manifest"):
+        artifact.Registry(tmp_path).default("BTCUSDT")
+    model = load(tmp_path)
     data = drawn(500, seed=9, start_ns=LATER_NS)
-    assert challenger.moves(data, 5).tolist() == training.horizons[0].served.moves(data, 5).tolist()
-    best = next(row for row in evaluate(challenger, data).scores if row.selection == "100 %")
+    # Walked node by node as scikit-learn predicts, on values that no threshold was made for and on those that
+    # one was.
+    for asked in (data, drawn(500, start_ns=LATER_NS)):
+        np.testing.assert_allclose(
+            model.moves(asked, 5), training.horizons[0].served.moves(asked, 5), rtol=1e-9, atol=1e-12
+        )
+    best = next(row for row in evaluate(model, data).scores if row.selection == "100 %")
     assert best.skill > 0.2
     with pytest.raises(BadInput, match="no model for 10 s; it has 5 s"):
-        challenger.moves(data, 10)
+        model.moves(data, 10)
     # A linear model written over it takes its place.
     trained(tmp_path)
-    assert isinstance(load(tmp_path), Served)
     assert not (tmp_path / CHALLENGER).exists()
+    assert load(tmp_path).manifest.is_linear
 
 
-def test_a_damaged_challenger_is_refused_before_it_is_unpickled(tmp_path: Path) -> None:
-    manifest = save(train_horizons(drawn(300), model="boosting", horizons_s=(5,)), tmp_path)
+def test_trees_turn_round_with_the_market(tmp_path: Path) -> None:
+    save(train_horizons(drawn(500), model="boosting", horizons_s=(5,)), tmp_path)
+    data = drawn(300, seed=9, start_ns=LATER_NS)
+    mirrored = -data.values
+    sigma = list(schema.indices(["sigma_30s"]))
+    mirrored[:, sigma] = data.values[:, sigma]
+    there, back = (load(tmp_path).moves(one, 5) for one in (data, replace(data, values=mirrored)))
+    np.testing.assert_allclose(there, -back, rtol=1e-9, atol=1e-12)
+
+
+def test_a_damaged_joblib_file_is_refused(tmp_path: Path) -> None:
+    manifest = trained(tmp_path)
     path = tmp_path / manifest.joblib_file
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(BadInput, match="its sha256 is not the one"):
