@@ -44,6 +44,7 @@ def train_by_days(
         shown = bar.add_task("reading", total=1.0)
 
         def progress(what: str, share: float) -> None:
+            """Show how far it is."""
             bar.update(shown, description=what, completed=share)
 
         made = plan(feature_set, HORIZONS_S, asked.sample_ms)

@@ -62,7 +62,10 @@ def compress(day: Day, asked: Job, is_sampled: bool) -> dict[int, list[Unit]]:
     if is_sampled:
         draw = np.random.default_rng([SEED, day.start_ns // DAY_NS])
         chosen = draw.permutation(np.flatnonzero(whole))[:SAMPLE_A_DAY]
-        np.save(asked.sample_path(day.date), np.column_stack([values, *targets])[chosen])
+        np.save(
+            asked.sample_path(day.date),
+            np.column_stack([values[chosen], *(target[chosen] for target in targets)]),
+        )
     return found
 
 
