@@ -95,10 +95,11 @@ def _entries(file: Path) -> tuple[dict[Stream, list[Entry]], float]:
         entry_id = name.encode()
         times.append(message.recv_ns)
         out[Stream.MARKET].append((entry_id, codec.encode(message)))
-        for vector in core.handle(message, entry_id):
-            assert isinstance(vector, FeatureVector)
-            out[Stream.FEATURES].append((entry_id, codec.encode(vector)))
-            out[Stream.PREDICTIONS].append((entry_id, codec.encode(_prediction(vector))))
+        for made in core.handle(message, entry_id):
+            # The minute's flow is passed on as it is.
+            answer = _prediction(made) if isinstance(made, FeatureVector) else made
+            out[Stream.FEATURES].append((entry_id, codec.encode(made)))
+            out[Stream.PREDICTIONS].append((entry_id, codec.encode(answer)))
     if len(times) < 2 or times[-1] == times[0]:
         raise BadInput(f"{file}: too short to tell a rate")
     return out, (times[-1] - times[0]) / SECOND

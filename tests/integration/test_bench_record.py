@@ -11,7 +11,7 @@ from research.market import market_entries
 from services.recorder.audit import Pages, check_files
 from services.recorder.reader import files_of, read
 from shared import codec
-from shared.messages import Lob
+from shared.messages import FeatureVector, Flow, Lob
 
 pytestmark = pytest.mark.recorded
 
@@ -19,10 +19,15 @@ pytestmark = pytest.mark.recorded
 def test_what_is_measured_is_what_is_written(btc: Path, tmp_path: Path) -> None:
     figures = measure(btc, tmp_path / "run", 2, lambda what, share: None)
     written = list(read(files_of(tmp_path / "run", "market:{S01}")))
+    features = list(read(files_of(tmp_path / "run", "features:{S01}")))
     assert written == [(entry_id, codec.encode(message)) for _, entry_id, message in market_entries([btc])]
-    books = sum(isinstance(codec.decode(data), Lob) for _, data in written)
+    books = {entry_id for entry_id, data in written if isinstance(codec.decode(data), Lob)}
+    vectors = [entry_id for entry_id, data in features if isinstance(codec.decode(data), FeatureVector)]
+    assert vectors == [entry_id for entry_id, _ in written if entry_id in books]
+    flows = {entry_id for entry_id, data in features if isinstance(codec.decode(data), Flow)}
+    assert len(flows) == 6  # one at each full minute
     assert figures["by_stream"] == {
-        "market": 2 * len(written), "features": 2 * books, "predictions": 2 * books,
+        "market": 2 * len(written), "features": 2 * len(features), "predictions": 2 * len(features),
     }  # fmt: skip
     assert figures["entries"] == sum(figures["by_stream"].values())
     size = sum(path.stat().st_size for path in (tmp_path / "run").rglob("*.parquet"))

@@ -33,7 +33,7 @@ from shared.streams import parse_id
 from shared.units import SECOND
 
 BEFORE_NS = START_NS - 10_000 * SECOND
-ROWS = 4000
+ROWS = 4800  # a quarter of them are more than 30 blocks
 
 
 def fitted(folder: Path, strength: float, start_ns: int = BEFORE_NS, rows: int = 1000) -> Manifest:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import redis
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from lobflow.private_redis import PrivateRedis
@@ -68,7 +68,7 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any
 def _listen(url: str, process: subprocess.Popen[bytes]) -> None:
     """Take whatever `url` sends, from when the process serves it to its end."""
     while process.poll() is None:
-        with contextlib.suppress(OSError, ConnectionClosed), connect(url, proxy=None) as listener:
+        with contextlib.suppress(OSError, WebSocketException), connect(url, proxy=None) as listener:
             for _ in listener:
                 pass
 
