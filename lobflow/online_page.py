@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Shown
 
-from lobflow.online_read import Live
+from lobflow.online_read import Ended, Live
 from lobflow.venues import Venue
 from research.report import earnings, hits, promise, verdict
 from research.report.market import gaps_of
@@ -28,21 +27,6 @@ from shared.errors import BadInput
 
 SERVED = "served"  # what `research.served` calls the model
 AUTO = "auto"  # what training calls the model that serves, where it chose among several
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended. `pnl` and `results` are the monitor's answers; `venue_net` is the venue's own word,
-    None where it has none."""
-
-    from_ns: int
-    until_ns: int
-    seconds: float
-    has_orders: bool
-    pnl: dict[str, Any]
-    results: dict[str, Any]
-    venue_net: str | None
-    restarts: int
 
 
 def build(
@@ -168,7 +152,7 @@ def _sections(
         money.append(f"Requests refused by our own limits: {refused}.")
     if ended.has_orders:
         money.append(
-            f"Net by our ledger {ended.pnl['net']} USDT, by the venue's account "
+            f"Net of the account by our ledger {ended.pnl['net']} USDT, by the venue's account "
             f"{ended.venue_net or 'not told'}."
         )
     if venue.name == "synthetic":
@@ -227,8 +211,13 @@ def show(console: Console, page: Page, compared: Sequence[promise.Comparison], o
     """The first lines and the tables that matter, for a terminal."""
     for line in (*page.lead, *page.warning):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
-    shown = Shown(title="promised > seen", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("horizon", "selection", "hit", "95 %", "cover", "skill", "IC", "net edge", "imbalance", ""):
+    shown = Shown(
+        title="promised>seen; coverage is in the report",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for name in ("horizon", "selection", "hit", "95 %", "skill", "IC", "net edge", "imbalance", ""):
         shown.add_column(name, justify="right", no_wrap=True)
     for row in compared:
         shown.add_row(
@@ -236,7 +225,6 @@ def show(console: Console, page: Page, compared: Sequence[promise.Comparison], o
             row.selection,
             _pair(row.promised_hit, row.hit, ".1%"),
             _pair(row.low, row.high, ".1%", ".."),
-            _pair(row.promised_coverage, row.coverage, ".0%"),
             _pair(row.promised_skill, row.skill, "+.3f"),
             _pair(row.promised_ic, row.ic, "+.3f"),
             _pair(row.promised_net, row.net, "+.1f"),
@@ -259,6 +247,6 @@ def show(console: Console, page: Page, compared: Sequence[promise.Comparison], o
     console.print(f"the report is in {out}")
 
 
-def _pair(one: float, other: float, form: str, between: str = " > ") -> str:
+def _pair(one: float, other: float, form: str, between: str = ">") -> str:
     told = [format(value, form) if isfinite(value) else "-" for value in (one, other)]
     return told[0] if other is nan else between.join(told)

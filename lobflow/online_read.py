@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,22 @@ class Told:
 
 
 @dataclass(frozen=True)
+class Ended:
+    """How a run ended: trades count from its start, predictions from when everything was ready. `pnl` and
+    `results` are the monitor's answers; `venue_net` is the venue's own word, None where it has none."""
+
+    started_ns: int
+    from_ns: int
+    until_ns: int
+    seconds: float
+    has_orders: bool
+    pnl: dict[str, Any]
+    results: dict[str, Any]
+    venue_net: str | None
+    restarts: int
+
+
+@dataclass(frozen=True)
 class Live:
     """One symbol's part of a run. `versions` counts predictions by model, `unmade` those that could not be
     made by reason."""
@@ -63,8 +80,9 @@ class Live:
     unmade: Counter[str]
 
 
-def read_run(root: Path, run_id: str, symbol: str, from_ns: int, threshold: float, trading: Trading) -> Live:
-    """Everything received since `from_ns`. Raises BadInput where nothing was predicted."""
+def read_run(root: Path, run_id: str, symbol: str, ended: Ended, threshold: float, trading: Trading) -> Live:
+    """Everything of one symbol. Raises BadInput where nothing was predicted."""
+    from_ns = ended.from_ns
     data = load([root / run_id], symbol)
     data = data.rows(data.recv_ns >= from_ns)
     found = _messages(root, run_id, Stream.PREDICTIONS, symbol)
@@ -77,7 +95,7 @@ def read_run(root: Path, run_id: str, symbol: str, from_ns: int, threshold: floa
     decisions = {
         entry_id: row
         for entry_id, row in _messages(root, run_id, Stream.DECISIONS, symbol)
-        if isinstance(row, Decision) and row.decided_ns >= from_ns
+        if isinstance(row, Decision) and row.decided_ns >= ended.started_ns
     }
     executions = _messages(root, run_id, Stream.EXECUTIONS, symbol)
     fills = [row for _, row in executions if isinstance(row, Fill) and row.decision_id in decisions]

@@ -18,8 +18,8 @@ import typer
 from lobflow import venues
 from lobflow.console import console as console_for
 from lobflow.console import print_json
-from lobflow.online_page import Ended, build, show
-from lobflow.online_read import read_run
+from lobflow.online_page import build, show
+from lobflow.online_read import Ended, read_run
 from lobflow.replay import free_port
 from lobflow.report_files import check_output, write
 from lobflow.state_folder import StateFolder
@@ -100,7 +100,7 @@ def online_test(
         settings = settings_of(options, "")
         with console.status("reading what was recorded"):
             lives = [
-                read_run(folder.data, chosen.run_id, symbol, ended.from_ns, threshold, trading)
+                read_run(folder.data, chosen.run_id, symbol, ended, threshold, trading)
                 for symbol in chosen.symbols
             ]
             page, summary, compared = build(chosen, ended, lives, Path(str(settings["model_dir"])), threshold)
@@ -125,6 +125,7 @@ class OnlineTest:
         self._stop = asyncio.Event()
         self._ready: float | None = None  # monotonic, when everything was first ready
         self._told = 0.0
+        self._started_ns = time.time_ns()
         self._from_ns = 0
         self._ended: Ended | None = None
 
@@ -190,6 +191,7 @@ class OnlineTest:
                 self._say("test", "the venue's PnL is not ours: both are in the report", "warning")
         restarts = sum(child.restarts for child in system.processes.children.values()) + system.redis_restarts
         return Ended(
+            started_ns=self._started_ns,
             from_ns=self._from_ns,
             until_ns=time.time_ns(),
             seconds=seconds,

@@ -128,25 +128,25 @@ def _table(
     pairs: list[Pair] = []
     for at, h in enumerate(asked.horizons_s):
 
-        def count(
+        def _count(
             names: Sequence[str], reached: float | None, stage: int, at: int = at, h: int = h
         ) -> list[Counted]:
             calls = (task(tallied, days, learned, asked, h, name, wanted, frame, reached) for name in names)
-            return crew.run(calls, len(names), partial(tell, at, stage))
+            return crew.run(calls, len(names), partial(_tell, at, stage))
 
-        def tell(at: int, stage: int, share: float) -> None:
+        def _tell(at: int, stage: int, share: float) -> None:
             progress("scoring", (3 * at + stage + share) / (3 * len(asked.horizons_s)))
 
-        models = count(asked.models, None, 0)
+        models = _count(asked.models, None, 0)
         last = models[-1]
-        baselines = count(signals, last.reached, 1)
+        baselines = _count(signals, last.reached, 1)
         for row in range(len(wanted)):
             scores += [one.scores[row] for one in (*models, *baselines)]
         calls = (
             task(compared, (last.name, one.name), wanted, h, (last.tallies, one.tallies), frame)
             for one in baselines
         )
-        found = crew.run(calls, len(baselines), partial(tell, at, 2))
+        found = crew.run(calls, len(baselines), partial(_tell, at, 2))
         for row in range(len(wanted)):
             pairs += [one[row] for one in found]
     return scores, pairs

@@ -121,11 +121,11 @@ def units(
         is_tail = times + reach_ns >= end_ns
         is_head = ~is_tail & (times < start_ns + reach_ns + embargo_ns)
 
-        def of(mask: Flags, inside: slice = inside) -> Part:
+        def _of(mask: Flags, inside: slice = inside) -> Part:
             scale = None if sigma is None else sigma[inside][mask]
             return part(X[inside][mask], scale, y[inside][mask], horizon_s, powers)
 
-        found.append(Unit(start_ns, end_ns, of(is_head), of(~is_head & ~is_tail), of(is_tail)))
+        found.append(Unit(start_ns, end_ns, _of(is_head), _of(~is_head & ~is_tail), _of(is_tail)))
     return found
 
 

@@ -150,7 +150,7 @@ def side_by_side(
             "gross, USDT|+.4f",
             "fees, USDT|.4f",
             "net, USDT|+.4f",
-            "net per trade|+.5f",
+            "per trade|+.4f",
         ),
         rows,
         note,

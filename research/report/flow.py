@@ -113,6 +113,7 @@ def resting(sides: list[SideRested], units: Units) -> Picture:
     right.axhline(0, color=MEASURED, linewidth=0.8, linestyle="--")
     for axes in (left, right):
         axes.set_xscale("symlog", linthresh=1)
+        axes.set_xlim(-0.3, 1.5 * max(value.ticks for side in sides for value in side.values) + 0.3)
         axes.set_xlabel("ticks behind the best price")
         axes.legend(frameon=False, fontsize=8)
     left.set_ylabel("share filled")

@@ -135,7 +135,8 @@ def _changes(sides: Sequence[SideAnalysis]) -> Picture | None:
         colors = [FIT if row.ticks > 0 else SECOND_FIT for row in rows]
         axes.bar([row.ticks for row in rows], [row.times for row in rows], 0.8 * step, color=colors)
         axes.plot([], [], " ", label=_steps(step))
-        axes.locator_params(integer=True)
+        axes.locator_params(axis="x", integer=True, nbins=6)
+        axes.locator_params(axis="y", integer=True)
         return [(row.ticks, row.times, row.share) for row in rows]
 
     return drawn(
@@ -147,5 +148,5 @@ def _changes(sides: Sequence[SideAnalysis]) -> Picture | None:
         "ticks;count|,;share|.2%",
         draw,
         "Only orders of one side are looked at, so a move against the taker is seen about one tick less "
-        "often than it happened. Changes seen 30 times or fewer are left out, as in the article.",
+        "often than it happened.",
     )

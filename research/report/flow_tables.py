@@ -95,7 +95,8 @@ def changes(sides: Sequence[SideAnalysis]) -> Table:
         "Table 3: changes of the price over 2 s",
         columns("ticks", "the article|,", "share|.2%", *names),
         rows,
-        "Signed the taker's way; seen 30 times or less is left out, as in the article.",
+        "Signed the taker's way; seen 30 times or less is left out, as in the article."
+        + ("" if any(found) else " Here no change was seen so often."),
     )
 
 

@@ -24,7 +24,7 @@ figcaption, .note { color: #555; font-size: .9rem; margin: .3rem 0; max-width: 4
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; margin: .3rem 0; }
 th, td { padding: .18rem .6rem; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 th { border-bottom: 1.5px solid #8a8f98; vertical-align: bottom; } td.text, th.text { text-align: left; }
-td.long { white-space: normal; min-width: 15rem; max-width: 26rem; text-align: left; }
+td.long { white-space: normal; min-width: 11rem; max-width: 24rem; text-align: left; }
 tbody tr:nth-child(even) { background: #f7f8fa; }
 """
 

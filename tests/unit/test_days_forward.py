@@ -104,7 +104,7 @@ def test_the_table_is_that_of_all_rows(store: Store, result: tuple[Walked, Job])
         for name in ("coverage", "hit_rate", "skill", "zero_share", "ic", "r2", "gross_edge", "net_edge"):
             assert getattr(mine, name) == pytest.approx(getattr(row, name), abs=1e-9, nan_ok=True), name
         # Blocks are longer than in memory, where half a minute may do.
-        assert mine.high - mine.low == pytest.approx(row.high - row.low, rel=0.35)
+        assert 0.5 < (mine.high - mine.low) / (row.high - row.low) < 2.0
     differences = {(row.selection, row.name, row.against): row for row in found.pairs}
     one = differences["20 %", "ridge", "imbalance 1"]
     gap = scores["20 %", "ridge"].hit_rate - scores["20 %", "imbalance 1"].hit_rate

@@ -105,6 +105,29 @@ def test_a_recording_becomes_a_page_with_pictures_and_numbers(archive: Path, tmp
 
 
 @pytest.mark.slow
+def test_a_model_is_judged_on_what_it_did_not_see(archive: Path, tmp_path: Path) -> None:
+    model, out = tmp_path / "model", tmp_path / "out"
+    arguments = ["train", "--data", str(archive), "--to-share", "0.5", "-o", str(model)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    code, printed = report("--data", str(archive), "--model", str(model), "-o", str(out), "--json")
+    assert code == 0
+    told = json.loads(printed.splitlines()[-1])
+    version = json.loads((model / "manifest.json").read_text())["version"]
+    html = (out / "report.html").read_text()
+    assert f"Model {version}, fitted on" in html
+    assert 0 < max(row["rows"] for row in told["rows"]) <= 120  # the second half, a row a second
+    assert (out / "tables" / "permutation.csv").exists()
+    assert (out / "tables" / "differences.csv").exists()
+    code, said = report("--data", str(archive), "--model", str(model), "--period", "7", "-o", str(out))
+    assert (code, said) == (1, "--period 7: the model predicts 5, 10, 15 s ahead")
+    whole = tmp_path / "whole"
+    assert CliRunner().invoke(app, ["train", "--data", str(archive), "-o", str(whole)]).exit_code == 0
+    code, said = report("--data", str(archive), "--model", str(whole), "-o", str(out))
+    assert code == 1
+    assert "nothing is left to judge it by" in said
+
+
+@pytest.mark.slow
 def test_aggtrades_alone_give_the_part_about_flow(tmp_path: Path) -> None:
     tape = tmp_path / "HOOKUSDT-aggTrades-2023-01-27.csv"
     rows = write_tape(tape, 100)
