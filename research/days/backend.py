@@ -7,6 +7,8 @@ workers on other machines must see the same folders. A result does not depend on
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +23,9 @@ from shared.errors import BadSetting
 
 BACKENDS = ("loky", "threading", "sequential", "dask")
 START_SECONDS = 60.0  # for the workers of a cluster
+
+# glibc's, where it is the C library.
+TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
 
 T = TypeVar("T")
 
@@ -99,7 +104,10 @@ def _alone(task: Callable[[], T]) -> T:
     # Gives back what it frees: a pool of its own would keep it, in each worker.
     pa.set_memory_pool(pa.system_memory_pool())
     with threadpool_limits(limits=1):
-        return task()
+        result = task()
+    if TRIM is not None:
+        TRIM(0)  # the C library would keep what a task freed, and every worker its own
+    return result
 
 
 def task(function: Callable[..., T], *args: Any, **named: Any) -> Callable[[], T]:

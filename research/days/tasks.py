@@ -14,10 +14,10 @@ from research.days.job import Job, features, labels, no_moves, split
 from research.days.units import Unit, reach, units
 from research.labels import Floats
 from research.rows.layout import DAY_NS
-from research.rows.store import Day
+from research.rows.store import Day, usable
 
-SAMPLE_ROWS = 50_000  # that trees are fitted on, whatever the number of days
-SAMPLE_A_DAY = 20_000
+SAMPLE_ROWS = 25_000  # that trees are fitted on, whatever the number of days
+SAMPLE_A_DAY = 10_000
 PREDICT_ROWS = 8_000
 SEED = 20240808
 TREES = "boosting"
@@ -78,8 +78,8 @@ def predict(
     from research.days.trees import fit_trees
 
     names = asked.columns.names
-    values, whole = features(day, asked)
-    moves = no_moves(len(values))
+    clean = day.columns(["clean_ns"])["clean_ns"]
+    moves = no_moves(len(clean))
     with threadpool_limits(limits=1):  # of libraries, too, that were loaded just now
         if model == TREES:
             fitted = fit_trees(sample(before, asked, horizon_s), names, asked.is_scaled, horizon_s)
@@ -88,8 +88,14 @@ def predict(
                 model, evidence, names, asked.feature_set, asked.is_scaled, horizon_s, asked.step_s
             )
         # Some thousand rows at a time: a pipeline makes a copy at each of its steps.
-        for rows in np.array_split(np.flatnonzero(whole), 1 + len(moves) // PREDICT_ROWS):
-            moves[rows] = fitted.predict(*split(values[rows], asked))
+        start = 0
+        for values in day.groups(asked.columns.read):
+            window_ns, sigma = asked.columns.window_ns, asked.columns.sigma
+            told = {"clean_ns": clean[start : start + len(values)]}
+            whole = np.flatnonzero(usable(told, values, window_ns, sigma))
+            for rows in np.array_split(whole, 1 + len(values) // PREDICT_ROWS):
+                moves[start + rows] = fitted.predict(*split(values[rows], asked))
+            start += len(values)
     np.save(asked.moves_path(day.date, horizon_s, model), moves)
     kind = fitted.kind if fitted.model is not None else ""
     return Predicted(day.date, horizon_s, model, kind, fitted.rows, fitted.alpha)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -172,3 +173,25 @@ def test_damaged_rows_are_refused(tmp_path: Path) -> None:
     (store.folder / "source.json").unlink()
     with pytest.raises(BadInput, match="no staged rows"):
         opened(store.folder)
+
+
+def test_memory_does_not_grow_with_the_time_that_is_staged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("research.rows.writing.GROUP_ROWS", 100)
+    monkeypatch.setattr("services.recorder.reader.BATCH_ROWS", 200)
+
+    def peak(name: str, span_s: int) -> int:
+        run, messages = tmp_path / name, market(5, span_s)
+        for at in range(0, len(messages), 500):  # files of the same size, more of them
+            recorded(run, messages[at : at + 500])
+        tracemalloc.start()
+        try:
+            stage([run], tmp_path / f"rows-{name}", PLAN, block=200)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak("first", 400)  # what is imported and cached at the first time
+    short, long = peak("short", 400), peak("long", 4000)
+    assert long < 1.3 * short
