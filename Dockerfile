@@ -11,7 +11,7 @@ ENV PYTHONUNBUFFERED=1 \
 WORKDIR /opt/lobflow
 COPY requirements.lock ./
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python -m pip install --disable-pip-version-check --root-user-action=ignore --require-hashes -r requirements.lock
+    python -m pip install --disable-pip-version-check --root-user-action=ignore --ignore-installed --require-hashes -r requirements.lock
 
 COPY pyproject.toml README.md LICENSE ./
 COPY shared shared
