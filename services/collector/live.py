@@ -25,9 +25,8 @@ from shared.units import SECOND
 from shared.venues import PRESETS
 
 SNAPSHOTS_AT_ONCE = 4
-FILL_SECONDS = (
-    30.0  # between two snapshots of a symbol that only fill its book: they have one budget with the rest
-)
+# Between two snapshots of a symbol that only fill its book: they have one budget with the rest.
+FILL_SECONDS = 30.0
 SHUTDOWN = b'"serverShutdown"'  # the venue says so before it closes a socket
 PUBLISHED_KINDS = ("depth", "aggTrade", "markPrice")  # book tickers only check the book
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -326,6 +327,7 @@ async def test_market_that_walks_out_of_its_snapshot_is_published_whole(
     venue = FaultyVenue(SYMBOL)
     market = venue.markets[SYMBOL]
     market.drift, market.levels, venue.snapshot_levels = 0, 700, 300
+    market.step(random.Random(1))  # unseen: the first diff tells every level, also those no snapshot does
     async with venue.serving(), collecting(venue, redis_server, run_id) as one:
         await one.until(lambda found: books(found) > 5)
         begin, market.drift = market.mid, -1

@@ -16,7 +16,7 @@ from services.collector.__main__ import body as collect
 from services.features.__main__ import body as compute
 from services.model.__main__ import body as predict
 from shared import bus, codec
-from shared.messages import FeedStatus, Lob, Prediction
+from shared.messages import FeedStatus, Flow, Lob, Prediction
 from shared.runner import Context
 from shared.settings import Settings
 from shared.streams import Stream, key, parse_id
@@ -32,8 +32,10 @@ Rows = list[tuple[str, Any]]
 
 
 async def entries(link: bus.Link, run_id: str, stream: Stream) -> Rows:
+    """Without the flow that comes beside vectors and predictions once a minute."""
     found = await bus.span(link, key(run_id, stream, SYMBOL), "-", count=100_000)
-    return [(entry_id.decode(), codec.decode(data)) for entry_id, data in found]
+    decoded = [(entry_id.decode(), codec.decode(data)) for entry_id, data in found]
+    return [(entry_id, one) for entry_id, one in decoded if not isinstance(one, Flow)]
 
 
 async def until(is_met: Callable[[], Any], tasks: list[asyncio.Task[None]]) -> None:
