@@ -14,6 +14,7 @@ from rich.table import Table as Shown
 
 from lobflow.online_read import Ended, Live
 from lobflow.venues import Venue
+from research.finite import without_nan
 from research.report import earnings, hits, promise, verdict
 from research.report.market import gaps_of
 from research.report.page import Page, Section
@@ -180,7 +181,7 @@ def _summary(live: Live, manifest: Manifest, compared: Sequence[promise.Comparis
         "predictions": len(live.predictions),
         "unmade": dict(live.unmade),
         "rows": [row.plain() for row in live.scores],
-        "promised": [{key: _known(value) for key, value in row._asdict().items()} for row in compared],
+        "promised": [without_nan(row._asdict()) for row in compared],
         "fills": live.fills,
         "pnls": [_money(trips) for trips in live.pnls],
         "simulated": [{"what": trips.what, **_money(trips)} for trips in live.simulated],
@@ -192,15 +193,11 @@ def _money(trips: earnings.Trips) -> dict[str, Value]:
     return {
         "fills": trips.fills,
         "trades": len(trips.net),
-        "win_rate": _known(trips.win_rate),
+        "win_rate": without_nan(trips.win_rate),
         "gross": float(trips.gross.sum()),
         "fees": float(trips.fees.sum()),
         "net": float(trips.net.sum()),
     }
-
-
-def _known(value: Value) -> Value:
-    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _same(ours: str | None, theirs: str) -> bool:

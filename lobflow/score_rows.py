@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any
 
+from research.finite import without_nan
 from research.pairs import Pair
 from research.permutation import Null
 from research.scores import Score
-from research.table import COVERAGES, Selection, selections
-
-BASELINES = ("imbalance 1", "imbalance 5", "last return", "microprice", "majority")
+from research.table import BASELINES, COVERAGES, LEARNED, Selection, selections
 
 
 def score_rows(
@@ -30,7 +28,7 @@ def score_rows(
         found = {"difference": pair.difference, "lower": pair.low, "upper": pair.high, "error": pair.error}
         key = (pair.horizon_s, pair.selection, pair.name)
         against.setdefault(key, {})[_name(pair.against)] = {
-            **_finite(found), "blocks": pair.blocks, "reliable": pair.is_reliable
+            **without_nan(found), "blocks": pair.blocks, "reliable": pair.is_reliable
         }  # fmt: skip
     rows: list[dict[str, Any]] = []
     zeros: set[int] = set()
@@ -40,8 +38,8 @@ def score_rows(
         if key in against:
             row["against"] = against[key]
         null = (nulls or {}).get(key[:2])
-        if null is not None and score.name not in BASELINES:
-            row["permutation"] = _finite(
+        if null is not None and score.name not in (*BASELINES, *LEARNED):
+            row["permutation"] = without_nan(
                 {"shifts": null.shifts, "center": null.center, "p_value": null.p_value}
             )
         rows.append(row)
@@ -58,7 +56,7 @@ def _row(symbol: str, score: Score, asked: Selection) -> dict[str, Any]:
         "horizon": score.horizon_s,
         "threshold": asked.threshold,
         "coverage_asked": asked.coverage,
-        **_finite(
+        **without_nan(
             {
                 "coverage": score.coverage,
                 "hit_rate": score.hit_rate,
@@ -92,11 +90,4 @@ def _zero(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(name: str) -> str:
-    return f"baseline:{name.replace(' ', '_')}" if name in BASELINES else name
-
-
-def _finite(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and not isfinite(value) else value
-        for name, value in values.items()
-    }
+    return f"baseline:{name.replace(' ', '_')}" if name in (*BASELINES, *LEARNED) else name

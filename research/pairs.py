@@ -4,11 +4,12 @@ size, with an interval that resamples both together."""
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import isfinite, nan
+from math import nan
 
 import numpy as np
 
 from research.blocks import RELIABLE_BLOCKS, Blocks, block_length
+from research.finite import without_nan
 from research.labels import Flags, Floats
 from research.scores import TAILS, Outcomes, influence
 
@@ -30,10 +31,8 @@ class Pair:
 
     def plain(self) -> dict[str, str | int | float | bool | None]:
         """The row for JSON, where NaN is null."""
-        return {
-            name: None if isinstance(value, float) and not isfinite(value) else value
-            for name, value in asdict(self).items()
-        }
+        row: dict[str, str | int | float | bool | None] = without_nan(asdict(self))
+        return row
 
 
 def pair(

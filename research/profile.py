@@ -4,12 +4,13 @@ the spread is, where the tiers lie and what rests on them, how often is traded."
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import nan
 from typing import Any
 
 import numpy as np
 
 from research.dataset import Dataset
+from research.finite import without_nan
 from research.labels import labels
 from services.features import schema
 from shared.errors import BadInput
@@ -41,10 +42,8 @@ class Profile:
 
     def plain(self) -> dict[str, Any]:
         """For JSON, where NaN is null."""
-        return {
-            name: None if isinstance(value, float) and not isfinite(value) else value
-            for name, value in self.__dict__.items()
-        }
+        row: dict[str, Any] = without_nan(self.__dict__)
+        return row
 
 
 def profile(data: Dataset) -> Profile:

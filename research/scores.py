@@ -4,11 +4,12 @@ its skill and an interval that knows that labels overlap. Pure functions of arra
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import isfinite, nan
+from math import nan
 
 import numpy as np
 
 from research.blocks import RELIABLE_BLOCKS, SEED, Blocks, block_length
+from research.finite import without_nan
 from research.labels import Flags, Floats, Ints
 
 CONFIDENCE = 0.95
@@ -44,10 +45,8 @@ class Score:
 
     def plain(self) -> dict[str, str | int | float | bool | None]:
         """The row for JSON, where NaN is null."""
-        return {
-            name: None if isinstance(value, float) and not isfinite(value) else value
-            for name, value in asdict(self).items()
-        }
+        row: dict[str, str | int | float | bool | None] = without_nan(asdict(self))
+        return row
 
 
 @dataclass(frozen=True)

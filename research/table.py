@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # importing it loads the compiled features, and workers are t
     from research.dataset import Dataset
 
 COVERAGES = (1.0, 0.5, 0.2)
+BASELINES = ("imbalance 1", "imbalance 5", "last return")  # which cost nothing
+LEARNED = ("microprice", "majority")  # which are learned from the training rows
 LATENCY_NS = 100_000_000  # between a book and the fill that it causes, for the edge
 
 
@@ -34,9 +36,9 @@ def outcomes(data: Dataset, horizon_s: int) -> tuple[Outcomes, Flags]:
 
 
 def baselines(data: Dataset) -> dict[str, Floats]:
-    """Signals that cost nothing, each of shape (n,). The training majority and
-    the microprice, which are learned, are added by who knows the training rows."""
-    return {"imbalance 1": data.imbalance_1, "imbalance 5": data.imbalance_5, "last return": data.last_return}
+    """The signals of `BASELINES`, each of shape (n,). Those of `LEARNED` are added by who knows the training
+    rows."""
+    return dict(zip(BASELINES, (data.imbalance_1, data.imbalance_5, data.last_return), strict=True))
 
 
 def microprice(data: Dataset, from_ns: int, until_ns: int) -> Floats:

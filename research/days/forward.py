@@ -17,7 +17,7 @@ from research import microprice
 from research.days.backend import Crew, task
 from research.days.evidence import Evidence, evidence
 from research.days.job import Job
-from research.days.scoring import BASELINES, LEARNED, Counted, Learned, compared, tallied
+from research.days.scoring import Counted, Learned, compared, tallied
 from research.days.tally import Frame
 from research.days.tasks import TREES, Predicted, compress, predict
 from research.days.units import Unit
@@ -25,7 +25,7 @@ from research.pairs import Pair
 from research.rows.layout import DAY_NS
 from research.rows.store import Day, Store
 from research.scores import Score
-from research.table import COVERAGES, selections
+from research.table import BASELINES, COVERAGES, LEARNED, selections
 from shared.errors import BadInput
 
 MIN_ROWS = 30  # to fit on

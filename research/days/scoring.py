@@ -15,10 +15,7 @@ from research.microprice import states
 from research.pairs import Pair
 from research.rows.store import Day
 from research.scores import Outcomes, Score, at_threshold
-from research.table import Selection
-
-BASELINES = {"imbalance 1": "imbalance_1", "imbalance 5": "imbalance_5", "last return": "last_return"}
-LEARNED = ("microprice", "majority")
+from research.table import BASELINES, Selection
 
 
 class Learned(NamedTuple):
@@ -105,7 +102,8 @@ def _signals(
 def _signal(day: Day, learned: Learned, asked: Job, horizon_s: int, name: str) -> Floats:
     found: Floats
     if name in BASELINES:
-        found = day.columns([BASELINES[name]])[BASELINES[name]]
+        column = name.replace(" ", "_")
+        found = day.columns([column])[column]
     elif name == "microprice":
         told = day.columns(["imbalance_1", "spread_ticks"])
         found = learned.microprice[states(told["imbalance_1"], told["spread_ticks"])]

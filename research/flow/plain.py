@@ -153,12 +153,3 @@ def _value(value: Value, tick: float) -> dict[str, Any]:
         "net_lower": value.lower_ticks * tick,
         "net_per_second": value.net_ticks_s * tick,
     }
-
-
-def without_nan(value: Any) -> Any:
-    """The same with None for NaN and infinities, which JSON does not have."""
-    if isinstance(value, dict):
-        return {name: without_nan(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from research.finite import without_nan
 from research.flow import plain
 from research.flow.analysis import Report, SideAnalysis, analyze, check_orders
 from research.flow.rested import SideRested, rested_of
@@ -43,7 +44,7 @@ class FlowReport:
     def plain(self) -> dict[str, Any]:
         """For machines; NaN and infinities are None."""
         return dict(
-            plain.without_nan(
+            without_nan(
                 {
                     "symbol": self.source.symbol,
                     "tick": self.units.tick,
