@@ -10,8 +10,9 @@ ENV PYTHONUNBUFFERED=1 \
 
 WORKDIR /opt/lobflow
 COPY requirements.lock ./
-RUN --mount=type=cache,target=/root/.cache/pip \
-    python -m pip install --disable-pip-version-check --root-user-action=ignore --ignore-installed --require-hashes -r requirements.lock
+RUN --mount=type=cache,target=/var/cache/pip \
+    python -m pip install --disable-pip-version-check --root-user-action=ignore --cache-dir /var/cache/pip \
+      --ignore-installed --require-hashes -r requirements.lock
 
 COPY pyproject.toml README.md LICENSE ./
 COPY shared shared

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from bench.symbol import symbol_of
 from services.collector.core import CollectorCore
 from services.collector.feed import Out, Output
 from services.collector.wire import Depth
@@ -42,12 +43,7 @@ def measure(
     """The rates in frames per second. `files` are one capture in sequence, `symbol` is needed where they hold
     several. Raises BadInput where no frame of them gives an entry."""
     instruments = scan(files)
-    if symbol is None:
-        if len(instruments) != 1:
-            raise BadInput(f"holds {', '.join(instruments)}: say which with --symbol")
-        (symbol,) = instruments
-    if symbol not in instruments:
-        raise BadInput(f"holds {', '.join(instruments)}, not {symbol}")
+    symbol = symbol_of(instruments, symbol)
     lines = [
         Line(event.recv_ns, event.symbol, event.kind, event.data)
         for event in timeline(files, instruments)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.symbol import symbol_of
 from research.hft_events import BUY, DEPTH, EVENT, SELL, SNAPSHOT, TRADE, Events, in_both_orders
 from services.collector.core import CollectorCore
 from services.collector.facts import Diff, convert
@@ -122,12 +123,7 @@ def load(files: Sequence[Path], symbol: str | None, progress: Callable[[str, flo
     book becomes whole."""
     progress("reading", 0.0)
     instruments = scan(files)
-    if symbol is None:
-        if len(instruments) != 1:
-            raise BadInput(f"holds {', '.join(instruments)}: say which with --symbol")
-        (symbol,) = instruments
-    if symbol not in instruments:
-        raise BadInput(f"holds {', '.join(instruments)}, not {symbol}")
+    symbol = symbol_of(instruments, symbol)
     recorder = _Recorder(symbol, instruments[symbol].scale)
     span_ns = max(1, instruments[symbol].last_ns - instruments[symbol].first_ns)
     for number, event in enumerate(timeline(files, instruments)):

@@ -36,11 +36,7 @@ def compare(
     from research.dataset import load
 
     root = models_folder(models)
-    found = []
-    for version in dict.fromkeys(versions):
-        manifest = registry.find(root, version).manifest
-        assert manifest is not None
-        found.append(manifest)
+    found = [registry.manifest_of(root, version) for version in dict.fromkeys(versions)]
     result = compared(found, load(data, symbol.upper() if symbol else None))
     console = console_for(as_json)
     console.print(hit_rates(f"{result.symbol}: {result.rows} rows that none was fitted on", result.scores))

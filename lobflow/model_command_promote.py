@@ -47,15 +47,9 @@ def promote(
     Waits until a prediction is the version's. The version is served by the next start, too.
     """
     folder = ModelFolder(models_folder(models))
-    manifest = registry.find(folder.folder, version).manifest
-    assert manifest is not None
-    chosen = _symbol(manifest, symbol)
-    wrong = registry.may_serve(manifest, chosen)
-    if wrong:
-        raise BadInput(wrong)
-    _change(
-        folder, chosen, manifest.version, person(who), why, None if offline else monitor_url(monitor), as_json
-    )
+    manifest = registry.manifest_of(folder.folder, version)
+    url = None if offline else monitor_url(monitor)
+    _change(folder, _symbol(manifest, symbol), manifest, person(who), why, url, as_json)
 
 
 def rollback(
@@ -78,12 +72,8 @@ def rollback(
     if len(stack) < 2:
         raise BadInput(f"{folder.folder}: no version served {chosen} before the one that does")
     last, previous = stack[-1], stack[-2]
-    manifest = registry.find(folder.folder, previous).manifest
-    assert manifest is not None
-    wrong = registry.may_serve(manifest, chosen)
-    if wrong:
-        raise BadInput(wrong)
-    _change(folder, chosen, previous, person(who), f"{ROLLED_BACK}{last}: {why}", url, as_json)
+    manifest = registry.manifest_of(folder.folder, previous)
+    _change(folder, chosen, manifest, person(who), f"{ROLLED_BACK}{last}: {why}", url, as_json)
 
 
 def _symbol(manifest: Manifest, given: str | None) -> str:
@@ -97,8 +87,12 @@ def _symbol(manifest: Manifest, given: str | None) -> str:
 
 
 def _change(
-    folder: ModelFolder, symbol: str, version: str, who: str, why: str, url: str | None, as_json: bool
+    folder: ModelFolder, symbol: str, manifest: Manifest, who: str, why: str, url: str | None, as_json: bool
 ) -> None:
+    wrong = registry.may_serve(manifest, symbol)
+    if wrong:
+        raise BadInput(wrong)
+    version = manifest.version
     console = console_for(as_json)
     named = serving_of(folder.folder, symbol) or ""
     monitor = None if url is None else Monitor(url)

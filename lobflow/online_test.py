@@ -18,6 +18,7 @@ import typer
 from lobflow import venues
 from lobflow.console import console as console_for
 from lobflow.console import print_json
+from lobflow.flattening import flatten
 from lobflow.online_page import build, show
 from lobflow.online_read import Ended, read_run
 from lobflow.replay import free_port
@@ -163,16 +164,7 @@ class OnlineTest:
         url = f"{system.monitor_url}/api/v1"
         async with aiohttp.ClientSession() as session:
             if self._has_orders:
-                order = {"action": "flatten", "who": "online test", "why": "the time is over"}
-                async with session.post(f"{url}/control", json=order) as answer:
-                    answer.raise_for_status()
-
-                async def is_flat() -> bool:
-                    """Whether nothing is held."""
-                    async with session.get(f"{url}/positions") as answer:
-                        return all(Decimal(row["size"]) == 0 for row in await answer.json())
-
-                await until(is_flat, "flat positions")
+                await flatten(session, system.monitor_url, "online test", "the time is over")
             found: dict[str, Any] = {}
 
             async def agrees() -> bool:

@@ -46,6 +46,13 @@ def entries(root: Path) -> list[Entry]:
     return sorted(found, key=lambda one: (one.manifest is None, one.manifest.created if one.manifest else ""))
 
 
+def manifest_of(root: Path, version: str) -> Manifest:
+    """The manifest of what `find` finds, which is never a damaged one."""
+    manifest = find(root, version).manifest
+    assert manifest is not None
+    return manifest
+
+
 def find(root: Path, version: str) -> Entry:
     """The whole version, or the one that begins so. Raises BadInput: none, several, or damaged."""
     everything = entries(root)

@@ -50,7 +50,7 @@ def retrain(data: Dataset, folder: ModelFolder, monitor: Monitor) -> Outcome:
     if seconds < FEWEST_SECONDS:
         return _nothing(symbol, f"{seconds:.0f} s were recorded, {FEWEST_SECONDS:.0f} are needed")
     serving = monitor.serves(symbol) or serving_of(folder.folder, symbol) or ""
-    old = registry.find(folder.folder, serving).manifest if serving else None
+    old = registry.manifest_of(folder.folder, serving) if serving else None
     split_ns = data.from_ns + int((data.until_ns - data.from_ns) * FITTED_SHARE)
     if old is not None and symbol in old.data and data.from_ns <= old.data[symbol].until_ns > split_ns:
         return _nothing(symbol, f"model {serving} was fitted on some of the newest quarter: too early")

@@ -18,6 +18,7 @@ from rich.table import Table
 from lobflow import venues
 from lobflow.console import console as console_for
 from lobflow.console import print_json
+from lobflow.flattening import flatten
 from lobflow.memory import Memory
 from lobflow.replay import free_port, health
 from lobflow.soak_audit import Audit
@@ -189,16 +190,7 @@ class Soak:
         """Close what is open, then compare with the venue."""
         found = self._found
         async with aiohttp.ClientSession() as session:
-            order = {"action": "flatten", "who": "soak", "why": "the run is over"}
-            async with session.post(f"{system.monitor_url}/api/v1/control", json=order) as answer:
-                answer.raise_for_status()
-
-            async def is_flat() -> bool:
-                """Whether nothing is held."""
-                async with session.get(f"{system.monitor_url}/api/v1/positions") as answer:
-                    return all(Decimal(row["size"]) == 0 for row in await answer.json())
-
-            await until(is_flat, "flat positions")
+            await flatten(session, system.monitor_url, "soak", "the run is over")
 
             async def agrees() -> bool:
                 """Whether both say the same of PnL."""

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from research.dataset import Dataset
+from research.evaluate import unseen_rows
 from research.forecast import whole
 from research.labels import Flags, Floats
 from research.pairs import Pair, pair
 from research.scores import Outcomes, Score, at_coverage, score
-from research.table import COVERAGES, LATENCY_NS, baselines, outcomes
+from research.table import COVERAGES, baselines, outcomes
 from services.model.manifest import Manifest
 from services.model.predictor import Predictor
 from shared.errors import BadInput
-from shared.units import SECOND
 
 AGAINST = "imbalance 1"  # the baseline that everything must beat
 
@@ -113,13 +113,9 @@ def _at_horizon(
 
 def _usable(manifests: Sequence[Manifest], data: Dataset, longest_s: int) -> Flags:
     """Rows that every version can predict and none has seen anything of."""
-    times = data.recv_ns
-    mask = np.ones(len(times), dtype=np.bool_)
+    mask = np.ones(len(data.recv_ns), dtype=np.bool_)
     for one in manifests:
-        fitted = one.data[data.symbol]
-        reach_ns = longest_s * SECOND + LATENCY_NS + one.longest_window_ns
-        mask &= whole(one, data)
-        mask &= (times > fitted.until_ns) | (times + reach_ns < fitted.from_ns)
+        mask &= whole(one, data) & unseen_rows(one, data.symbol, data.recv_ns, longest_s)
     return mask
 
 

@@ -147,6 +147,22 @@ class Books(NamedTuple):
     values: Floats  # (k, 100)
 
 
+def books_of(computed: batch.Batch, breaks_before: Ints) -> Books:
+    """All books of which the vectors are there; `breaks_before` is (n,)."""
+    (one,) = schema.indices(["imbalance_1"])
+    return Books(
+        recv_ns=computed.recv_ns,
+        bid_ticks=computed.bid_ticks,
+        ask_ticks=computed.ask_ticks,
+        tick_e9=computed.tick_e9,
+        clean_ns=computed.clean_ns,
+        breaks_before=breaks_before,
+        imbalance_1=computed.values[:, one],
+        kept=np.arange(len(breaks_before), dtype=np.int64),
+        values=computed.values,
+    )
+
+
 class Origin(NamedTuple):
     """What the books are a part of."""
 
@@ -168,18 +184,7 @@ def sample(symbol: str, entries: Sequence[tuple[str, Message]], sample_ms: int =
     before, breaks_ns = _breaks(entries)
     if len(before) != len(computed.recv_ns):
         raise BadInput(f"{symbol}: {len(computed.recv_ns)} vectors of {len(before)} books")
-    (one,) = schema.indices(["imbalance_1"])
-    books = Books(
-        recv_ns=computed.recv_ns,
-        bid_ticks=computed.bid_ticks,
-        ask_ticks=computed.ask_ticks,
-        tick_e9=computed.tick_e9,
-        clean_ns=computed.clean_ns,
-        breaks_before=np.array(before, dtype=np.int64),
-        imbalance_1=computed.values[:, one],
-        kept=np.arange(len(before), dtype=np.int64),
-        values=computed.values,
-    )
+    books = books_of(computed, np.array(before, dtype=np.int64))
     origin = Origin(
         from_ns=_ns(entries[0][1]),
         until_ns=_ns(entries[-1][1]),

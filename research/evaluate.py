@@ -10,7 +10,7 @@ import numpy as np
 from research.dataset import Dataset
 from research.fit import MIN_ROWS
 from research.forecast import Loaded, used, whole
-from research.labels import Flags, Floats
+from research.labels import Flags, Floats, Ints
 from research.microprice import states
 from research.pairs import Pair
 from research.permutation import Null, permuted
@@ -65,7 +65,7 @@ def evaluate(
             warnings.append(f"{row.horizon_s} s: the model has none ({row.reason})")
             continue
         after, known = outcomes(usable, row.horizon_s)
-        unseen = unseen_rows(manifest, data.symbol, after)
+        unseen = unseen_rows(manifest, data.symbol, after.recv_ns, row.horizon_s)
         seen = max(seen, int((~unseen).sum()))
         if len(unseen) and not unseen.any():
             raise BadInput(
@@ -109,11 +109,11 @@ def judge(
     return found, nulls
 
 
-def unseen_rows(manifest: Manifest, symbol: str, after: Outcomes) -> Flags:
-    """The labelled rows, (n,), that share nothing with those that the model was fitted on."""
+def unseen_rows(manifest: Manifest, symbol: str, recv_ns: Ints, horizon_s: int) -> Flags:
+    """The rows, (n,), that share nothing with those that the model was fitted on."""
     fitted = manifest.data[symbol]
-    reach_ns = after.horizon_s * SECOND + LATENCY_NS + manifest.longest_window_ns
-    unseen: Flags = (after.recv_ns > fitted.until_ns) | (after.recv_ns + reach_ns < fitted.from_ns)
+    reach_ns = horizon_s * SECOND + LATENCY_NS + manifest.longest_window_ns
+    unseen: Flags = (recv_ns > fitted.until_ns) | (recv_ns + reach_ns < fitted.from_ns)
     return unseen
 
 

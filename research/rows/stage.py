@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from research.dataset import Books
+from research.dataset import books_of
 from research.microprice import Quotes, count
 from research.rows.grid import Grid, Quoted
 from research.rows.labelling import Labelling
@@ -75,24 +75,13 @@ def _staged(
 ) -> Source:
     passage, quotes, labelling = Passage(), _Transitions(calendar), Labelling(plan)
     grid: Grid | None = None
-    (one,) = schema.indices(["imbalance_1"])
     for part in batch.blocks(passage.through(made_from.entries(progress)), block=block):
         before, breaks_ns = passage.take()
         if passage.from_ns is None:
             break
         if grid is None:
             grid = Grid(plan.names, plan.sample_ms, passage.from_ns)
-        books = Books(
-            recv_ns=part.recv_ns,
-            bid_ticks=part.bid_ticks,
-            ask_ticks=part.ask_ticks,
-            tick_e9=part.tick_e9,
-            clean_ns=part.clean_ns,
-            breaks_before=before,
-            imbalance_1=part.values[:, one],
-            kept=np.arange(len(before), dtype=np.int64),
-            values=part.values,
-        )
+        books = books_of(part, before)
         quoted, rows = grid.add(books, passage.until_ns)
         calendar.note(breaks_ns)
         quotes.add(quoted)

@@ -28,7 +28,15 @@ pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/__main__.py"))
-LASTING = {*SERVICES, "redis", "prometheus", "grafana"}
+LASTING = {*SERVICES, "shadows", "redis", "prometheus", "grafana"}
+# Panels that a start of minutes leaves empty: drift takes five minutes, a bound takes trades on two days, and
+# quotes take the strategy `maker`.
+LATER = {
+    "max by (symbol, version) (lobflow_model_drift_psi)",
+    "lobflow_gate_lower_bps",
+    "lobflow_quote_expected_fill_ratio",
+    "lobflow_quote_fill_ratio",
+}
 ONCE = {"redis-users", "first-model"}
 DEADLINE_SECONDS = 240.0
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -192,7 +200,8 @@ def test_every_panel_of_the_dashboard_has_something_to_show(stack: Stack) -> Non
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
     assert len(expressions) > 20
     # Nobody need have been refused anything yet.
-    expected = {text for text in expressions if not re.search("refusals|rejects", text)}
+    expected = {text for text in expressions if not re.search("refusals|rejects", text)} - LATER
+    assert set(expressions) > LATER
     assert (
         until(lambda: {text for text in expected if not stack.query(text)}, lambda empty: not empty) == set()
     )

@@ -179,24 +179,34 @@ def test_two_copies_change_nothing_and_either_may_die(short: Options, plain: Run
     assert_same(plain, both)
 
 
+def config_of(run: Run, symbol: str, tick_e9: int, strategy: str, quoting: Quoting | None = None) -> Config:
+    """What the trader of `run` was put together with."""
+    instrument = Instrument(symbol, Scale(tick_e9, E9 // 1000), 1, 10**6, 5 * E9)
+    return Config(
+        identity=Identity(run.result.run_id, symbol),
+        instrument=instrument,
+        limits=Limits(max_position_lots=100, max_orders_10s=100, stale_ms=1000),
+        plan=Plan(instrument=instrument, size_lots=10, period_s=10, threshold=None, quoting=quoting),
+        strategy=strategy,
+    )
+
+
+def recorded_of(streams: dict[Stream, list[tuple[str, Any]]]) -> Recorded:
+    """One symbol's streams, with nothing ordered by a person."""
+    return Recorded(
+        market=streams[Stream.MARKET],
+        predictions=streams[Stream.PREDICTIONS],
+        executions=streams[Stream.EXECUTIONS],
+        control=[],
+        decisions=streams[Stream.DECISIONS],
+    )
+
+
 def test_decisions_follow_from_the_recorded_streams_alone(plain: Run) -> None:
     for symbol, tick_e9 in zip(SYMBOLS, (E9 // 10, E9 // 100), strict=True):
-        instrument = Instrument(symbol, Scale(tick_e9, E9 // 1000), 1, 10**6, 5 * E9)
-        config = Config(
-            identity=Identity(plain.result.run_id, symbol),
-            instrument=instrument,
-            limits=Limits(max_position_lots=100, max_orders_10s=100, stale_ms=1000),
-            plan=Plan(instrument=instrument, size_lots=10, period_s=10, threshold=None),
-            strategy="threshold",
-        )
+        config = config_of(plain, symbol, tick_e9, "threshold")
         streams = {stream: _decoded(plain, stream, symbol) for stream in Stream if stream.value.is_per_symbol}
-        recorded = Recorded(
-            market=streams[Stream.MARKET],
-            predictions=streams[Stream.PREDICTIONS],
-            executions=streams[Stream.EXECUTIONS],
-            control=[],
-            decisions=streams[Stream.DECISIONS],
-        )
+        recorded = recorded_of(streams)
         assert recorded.decisions
         assert by_cursors(config, recorded) == []
         assert in_order(config, recorded) == []
@@ -219,27 +229,9 @@ def test_maker_quotes_and_its_decisions_follow_from_the_streams(short: Options) 
         assert any(request.action == "cancel" for request in sent)
         fills = [one for _, one in streams[Stream.EXECUTIONS] if isinstance(one, Fill)]
         assert any(fill.is_maker for fill in fills)
-        instrument = Instrument(symbol, Scale(tick_e9, E9 // 1000), 1, 10**6, 5 * E9)
-        config = Config(
-            identity=Identity(made.result.run_id, symbol),
-            instrument=instrument,
-            limits=Limits(max_position_lots=100, max_orders_10s=100, stale_ms=1000),
-            plan=Plan(
-                instrument=instrument,
-                size_lots=10,
-                period_s=10,
-                threshold=None,
-                quoting=Quoting(Costs(0.0002, 0.0005, trust=0.5), 100, is_demonstration=True),
-            ),
-            strategy="maker",
-        )
-        recorded = Recorded(
-            market=streams[Stream.MARKET],
-            predictions=streams[Stream.PREDICTIONS],
-            executions=streams[Stream.EXECUTIONS],
-            control=[],
-            decisions=streams[Stream.DECISIONS],
-        )
+        quoting = Quoting(Costs(0.0002, 0.0005, trust=0.5), 100, is_demonstration=True)
+        config = config_of(made, symbol, tick_e9, "maker", quoting)
+        recorded = recorded_of(streams)
         assert by_cursors(config, recorded) == []
         assert in_order(config, recorded) == []
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from service_process import started
 
 from lobflow.private_redis import PrivateRedis
 from lobflow.processes import last_words
@@ -20,7 +19,6 @@ from shared import bus
 from shared.bus import Link
 from shared.codec import decode
 from shared.messages import AggTrade, FeedStatus, Heartbeat, Lob
-from shared.settings import to_environment
 from shared.streams import Stream, key, parse_id
 
 pytestmark = [pytest.mark.recorded, pytest.mark.redis]
@@ -51,14 +49,7 @@ class Stage:
         self.link = Link(redis.url)
 
     def start(self, service: str) -> None:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("LOBFLOW_")}
-        with (self.folder / f"{service}.log").open("ab") as log:
-            self.processes[service] = subprocess.Popen(
-                [sys.executable, "-m", f"services.{service}"],
-                env={**clean, **to_environment(self.settings)},
-                stdout=log,
-                stderr=log,
-            )
+        self.processes[service] = started(service, self.settings, self.folder)
 
     def end(self, service: str, number: int = signal.SIGKILL) -> None:
         process = self.processes.pop(service)

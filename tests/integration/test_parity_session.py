@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import aiohttp
 import msgspec
 import pytest
 from faulty_venue import FaultyVenue
+from service_process import started
 
 from lobflow.private_redis import PrivateRedis
 from lobflow.processes import last_words
@@ -29,7 +29,6 @@ from shared import bus
 from shared.bus import Link
 from shared.codec import decode, encode
 from shared.messages import FeatureVector, FeedStatus, Flow
-from shared.settings import to_environment
 from shared.streams import Stream, key
 
 pytestmark = [pytest.mark.redis, pytest.mark.timeout(300)]
@@ -61,14 +60,7 @@ class Session:
         }
 
     def start(self, service: str) -> None:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("LOBFLOW_")}
-        with (self.folder / f"{service}.log").open("ab") as log:
-            self.processes[service] = subprocess.Popen(
-                [sys.executable, "-m", f"services.{service}"],
-                env={**clean, **to_environment(self.settings)},
-                stdout=log,
-                stderr=log,
-            )
+        self.processes[service] = started(service, self.settings, self.folder)
 
     async def end(self, service: str, number: int = signal.SIGKILL) -> None:
         """The venue runs in this process: nothing here may wait without letting it."""
