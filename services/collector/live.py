@@ -11,6 +11,7 @@ from services.collector.core import CollectorCore
 from services.collector.envelope import open_envelope
 from services.collector.feed import HEARTBEAT_NS, Output
 from services.collector.journal import Journal
+from services.collector.parking import Parking
 from services.collector.publisher import Publisher
 from services.collector.routes import Route, kind_of, routes, symbol_of
 from services.collector.skew import Skew
@@ -47,7 +48,7 @@ class Live:
         self._is_begun = False
         self._snapshots: asyncio.Queue[str | None] = asyncio.Queue()
         self._filled_at: dict[str, float] = {}  # when a snapshot was asked for to fill a book
-        self._bad: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
+        self._parking = Parking(context)
         self._routes = routes(
             settings.data_public_url, settings.data_market_url, settings.symbols, settings.socket_streams
         )
@@ -75,7 +76,7 @@ class Live:
                 *(channel.run() for channel in self._channels.values()),
                 *(self._fetch() for _ in range(SNAPSHOTS_AT_ONCE)),
                 self._publisher.run(),
-                self._park(),
+                self._parking.run(),
                 self._tick(),
                 self._vigil.run(),
                 Skew(self._context, self._rest).run(),
@@ -97,7 +98,7 @@ class Live:
             now_ns = self._begin()
             outputs = self._core.frame(now_ns, stream, bytes(envelope.data))
         except BadFrame as error:
-            self._bad.put_nowait((f"{route.name} socket: {error}", message))
+            self._parking.put(f"{route.name} socket: {error}", message)
             return False
         self._watch.seen(stream, received_ns)
         if self._boot.waiting:
@@ -163,7 +164,7 @@ class Live:
             if stream in route.streams:
                 self._channels[route.name].renew(reason, [stream])
 
-    # --- snapshots, parking, time ---------------------------------------------------------------------------
+    # --- snapshots, time ------------------------------------------------------------------------------------
 
     def _want(self, symbol: str) -> None:
         self._snapshots.put_nowait(symbol)
@@ -188,15 +189,11 @@ class Live:
                 self._context.log.warning("%s", error)
                 outputs = self._core.snapshot_failed(self._clock.now_ns(), symbol)
             except BadFrame as error:
-                self._bad.put_nowait((f"snapshot of {symbol}: {error}", snapshot.body))
+                self._parking.put(f"snapshot of {symbol}: {error}", snapshot.body)
                 continue
             else:
                 self._journal.frame(symbol, now_ns, outputs, snapshot.body)
             self._publisher.take(outputs)
-
-    async def _park(self) -> None:
-        while (bad := await self._bad.get()) is not None:
-            await self._context.park(*bad)
 
     async def _tick(self) -> None:
         counters = self._context.telemetry.counters
@@ -211,5 +208,5 @@ class Live:
         # The queues' readers end with None, so that no read is canceled half way.
         for _ in range(SNAPSHOTS_AT_ONCE):
             self._snapshots.put_nowait(None)
-        self._bad.put_nowait(None)
+        self._parking.close()
         self._publisher.wake()

@@ -17,14 +17,12 @@ from faulty_venue import FaultyVenue
 from lobflow.private_redis import PrivateRedis
 from services.collector.__main__ import body
 from services.collector.budget import Budget
-from services.collector.feed import Out
-from services.collector.publisher import Publisher
 from services.collector.venue import VenueRest
 from shared import bus
 from shared.bus import Link
-from shared.codec import decode, encode, unpack_tiers
+from shared.codec import decode, unpack_tiers
 from shared.errors import VenueError
-from shared.messages import AggTrade, FeedStatus, Heartbeat, Lob, MarkPrice
+from shared.messages import AggTrade, FeedStatus, Lob, MarkPrice
 from shared.runner import Context
 from shared.settings import Settings
 from shared.streams import Stream, parse_id
@@ -358,27 +356,6 @@ async def test_limits_are_heeded_before_the_first_answer(
             assert list(await rest.scales([SYMBOL])) == [SYMBOL]
         assert len(venue.info_requests) == requests
         assert venue.info_requests[-1] - venue.info_requests[0] >= seconds
-
-
-async def test_what_waits_for_redis_has_an_end_and_the_loss_is_seen(
-    redis_server: PrivateRedis, run_id: str
-) -> None:
-    settings = Settings(_env_file=None, redis_url=redis_server.url, run_id=run_id, symbols=(SYMBOL,))
-    context = Context("collector", settings, start_logging("collector", "critical"), Telemetry("collector"))
-    link = await Link(redis_server.url).open(5)
-    publisher = Publisher(context, link, lambda symbol: None, held_bytes=10_000)
-    size = len(encode(Heartbeat(0, 0, 0, 0)))
-    try:
-        for seq in range(5_000):
-            publisher.take([Out(SYMBOL, f"{seq + 1}-0", Heartbeat(seq, 0, 0, seq))])
-        await publisher.flush()
-        found = await bus.span(link, context.key(Stream.MARKET, SYMBOL), "-", count=10_000)
-    finally:
-        await link.close()
-    kept = [entry_id for entry_id, _ in found]
-    assert kept == [b"%d-0" % (seq + 1) for seq in range(5_000 - len(kept), 5_000)]
-    assert 2_500 // size < len(kept) < 10_000 // size
-    assert context.telemetry.counters["entries_dropped"] == 5_000 - len(kept)
 
 
 async def test_clock_of_the_venue_is_told_and_changes_nothing(
