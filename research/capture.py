@@ -25,8 +25,9 @@ TOTALS = (
 EVERY = 20_000  # lines between two calls of `progress`
 
 
-def verify(files: Sequence[Path], progress: Callable[[str, int], None]) -> dict[str, Any]:
-    """What `lobflow verify` prints. `progress` is told a text and how many lines were read since it last was.
+def verify(files: Sequence[Path], symbol: str | None, progress: Callable[[str, int], None]) -> dict[str, Any]:
+    """What `lobflow verify` prints, of all symbols or of one. `progress` is told a text and how many lines
+    were read since it last was.
 
     What is wrong is in the result: `ok` is False and `problems` names it. Raises BadInput only where nothing
     can be read at all.
@@ -36,9 +37,10 @@ def verify(files: Sequence[Path], progress: Callable[[str, int], None]) -> dict[
     for path in files:
         try:
             for number, line in enumerate(read(path, lambda number, problem: None)):
-                if line.symbol not in surveys:
-                    surveys[line.symbol] = Survey(path)
-                surveys[line.symbol].add(line)
+                if symbol in (None, line.symbol):
+                    if line.symbol not in surveys:
+                        surveys[line.symbol] = Survey(path)
+                    surveys[line.symbol].add(line)
                 if number % EVERY == EVERY - 1:
                     progress(f"measuring {path.name}", EVERY)
         except BadInput as error:
@@ -46,7 +48,9 @@ def verify(files: Sequence[Path], progress: Callable[[str, int], None]) -> dict[
     scales = {symbol: survey.sizes() for symbol, survey in surveys.items()}
     checks = {symbol: SymbolCheck(symbol, scale) for symbol, scale in sorted(scales.items()) if scale}
     if not checks:
-        raise BadInput("; ".join(cut) or f"{files[0]}: holds no price and quantity of any symbol")
+        raise BadInput(
+            "; ".join(cut) or f"{files[0]}: holds no price and quantity of {symbol or 'any symbol'}"
+        )
     unreadable: list[str] = []
     back: list[str] = []
     for path in files:

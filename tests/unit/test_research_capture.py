@@ -50,7 +50,7 @@ def write(path: Path, rows: list[object], start: int = T0) -> Path:
 
 
 def found(*paths: Path) -> dict[str, Any]:
-    return verify(paths, lambda text, lines: None)
+    return verify(paths, None, lambda text, lines: None)
 
 
 def test_good_recording_is_counted(tmp_path: Path) -> None:
