@@ -9,7 +9,7 @@ from research.finite import without_nan
 from research.pairs import Pair
 from research.permutation import Null
 from research.scores import Score
-from research.table import BASELINES, COVERAGES, LEARNED, Selection, selections
+from research.table import BASELINES, COVERAGES, LEARNED, Selection, row_name, selections
 
 
 def score_rows(
@@ -27,7 +27,7 @@ def score_rows(
     for pair in pairs:
         found = {"difference": pair.difference, "lower": pair.low, "upper": pair.high, "error": pair.error}
         key = (pair.horizon_s, pair.selection, pair.name)
-        against.setdefault(key, {})[_name(pair.against)] = {
+        against.setdefault(key, {})[row_name(pair.against)] = {
             **without_nan(found), "blocks": pair.blocks, "reliable": pair.is_reliable
         }  # fmt: skip
     rows: list[dict[str, Any]] = []
@@ -51,7 +51,7 @@ def score_rows(
 
 def _row(symbol: str, score: Score, asked: Selection) -> dict[str, Any]:
     return {
-        "model": _name(score.name),
+        "model": row_name(score.name),
         "symbol": symbol,
         "horizon": score.horizon_s,
         "threshold": asked.threshold,
@@ -87,7 +87,3 @@ def _zero(row: dict[str, Any]) -> dict[str, Any]:
     empty = {name: None for name in row if name not in ("against", "permutation")}
     known = {"model": "baseline:zero", "coverage_asked": 1.0, "coverage": 0.0, "selected": 0}
     return empty | {name: row[name] for name in kept} | known | {"blocks": 0, "r2": 0.0, "reliable": False}
-
-
-def _name(name: str) -> str:
-    return f"baseline:{name.replace(' ', '_')}" if name in (*BASELINES, *LEARNED) else name

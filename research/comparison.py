@@ -15,7 +15,7 @@ from research.forecast import whole
 from research.labels import Flags, Floats
 from research.pairs import Pair, pair
 from research.scores import Outcomes, Score, at_coverage, score
-from research.table import COVERAGES, baselines, outcomes
+from research.table import COVERAGES, baselines, outcomes, row_name
 from services.model.manifest import Manifest
 from services.model.predictor import Predictor
 from shared.errors import BadInput
@@ -44,9 +44,8 @@ class Comparison:
         }
 
     def _row(self, one: Score) -> dict[str, Any]:
-        name = one.name if one.name in self.versions else f"baseline:{one.name}"
         plain = one.plain()
-        plain |= {"model": name, "symbol": self.symbol, "horizon": one.horizon_s}
+        plain |= {"model": row_name(one.name), "symbol": self.symbol, "horizon": one.horizon_s}
         return plain | {
             "coverage_asked": float(one.selection.split()[0]) / 100.0,
             "lower": plain["low"],

@@ -41,6 +41,15 @@ def baselines(data: Dataset) -> dict[str, Floats]:
     return dict(zip(BASELINES, (data.imbalance_1, data.imbalance_5, data.last_return), strict=True))
 
 
+def row_name(name: str) -> str:
+    """A model's name in JSON; that of a baseline says so.
+
+    >>> row_name("last return"), row_name("auto")
+    ('baseline:last_return', 'auto')
+    """
+    return f"baseline:{name.replace(' ', '_')}" if name in (*BASELINES, *LEARNED) else name
+
+
 def microprice(data: Dataset, from_ns: int, until_ns: int) -> Floats:
     """Stoikov's microprice less the mid for each row, (n,), half ticks; estimated on the quotes of a span."""
     moves: Floats = adjustment(data.quotes.between(from_ns, until_ns))

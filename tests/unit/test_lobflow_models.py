@@ -231,7 +231,7 @@ def test_versions_are_compared_on_rows_that_are_new_to_all(sources: list[Path]) 
     mine = scores[5, "100 %", two]
     assert pairs[5, "100 %", two, one].error < (mine.high - mine.low) / 4.0
     plain = result.plain()
-    assert {row["model"] for row in plain["rows"]} >= {one, two, "baseline:imbalance 1"}
+    assert {row["model"] for row in plain["rows"]} >= {one, two, "baseline:imbalance_1"}
     assert {row["coverage_asked"] for row in plain["rows"]} == {1.0, 0.5, 0.2}
     with pytest.raises(BadInput, match="no rows of the data are new"):
         compared(manifests, drawn(300, seed=5))
