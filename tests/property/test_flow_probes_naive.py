@@ -72,8 +72,9 @@ def fate(events: list[Event], placed_ns: int, side: int, ticks: int) -> Fate:
     if reached(book):
         return Fate(p.REJECTED, 0, 0)
     level = (book.bids if side > 0 else book.asks).get(price, 0)
-    ahead, credit = level, 0
-    arrived_at = newest = book.exchange_ns
+    ahead, newest = level, book.exchange_ns
+    arrived_at = newest
+    credits: list[list[int]] = []  # exchange time of a book, and what it took off in front
     for event in events:
         if event.now_ns <= arrival_ns:
             continue
@@ -84,14 +85,21 @@ def fate(events: list[Event], placed_ns: int, side: int, ticks: int) -> Fate:
             newest = event.exchange_ns
             is_filled = reached(event)
             size = (event.bids if side > 0 else event.asks).get(price, 0)
-            credit += ahead - min(ahead, size)  # risk-averse: only what cannot be in front any more
+            # Risk-averse: only what cannot be in front any more.
+            credits.append([newest, ahead - min(ahead, size)])
             ahead = min(ahead, size)
         elif event.signed * side < 0 and event.exchange_ns > arrived_at:
             lots = abs(event.signed)
             is_filled = event.price < price if side > 0 else event.price > price
             if event.price == price:
                 if event.exchange_ns <= newest:
-                    lots, credit = lots - min(credit, lots), credit - min(credit, lots)
+                    since = len(credits)  # the first of the newest books that knew it
+                    while since and credits[since - 1][0] >= event.exchange_ns:
+                        since -= 1
+                    for credit in credits[since:]:
+                        used = min(credit[1], lots)
+                        credit[1] -= used
+                        lots -= used
                 ahead -= lots
                 is_filled = ahead < 0
         if is_filled:

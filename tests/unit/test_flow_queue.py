@@ -146,6 +146,40 @@ def test_a_trade_told_after_its_book_does_not_count_twice(played: Played) -> Non
     assert played.first(-1)[p.STATE] == p.FILLED
 
 
+def test_what_was_canceled_before_a_trade_explains_nothing_of_it(played: Played) -> None:
+    played.lob(200)
+    played.lob(300, row(asks=[(101, 4), (102, 20)]))  # 6 in front of us cancel
+    played.lob(400, row(asks=[(101, 30), (102, 20)]))  # 26 join behind the 4
+    played.lob(500, row(asks=[(101, 27), (102, 20)]))
+    played.trade(560, 101, 3, exchange_ms=480)  # told after the book that knew it
+    probe = played.first(-1)
+    assert [probe[p.STATE], probe[p.AHEAD], probe[p.CANCELED]] == [p.RESTING, 1, 6]
+    played.lob(600, row(asks=[(101, 25), (102, 20)]))
+    played.trade(660, 101, 2, exchange_ms=580)
+    assert played.first(-1)[p.STATE] == p.FILLED
+
+
+def test_credit_of_a_later_book_counts_against_a_trade_that_both_knew(played: Played) -> None:
+    played.lob(200)
+    played.lob(300)  # 6 traded and 6 joined behind: nothing to be seen
+    played.lob(310, row(asks=[(101, 7), (102, 20)]))  # so these 3 were behind us
+    played.trade(390, 101, 6, exchange_ms=295)
+    assert played.first(-1)[p.AHEAD] == 4
+
+
+def test_what_traded_on_the_way_to_a_fill_counts_when_it_is_told_after_the_book() -> None:
+    played = Played((2,))
+    played.lob(0)
+    played.lob(200)
+    played.lob(300, row(bids=[(103, 5)], asks=[(104, 20)]), exchange_ms=295)
+    assert played.first(-1)[p.STATE] == p.FILLED
+    played.trade(390, 101, 10, exchange_ms=290)
+    played.trade(390, 102, 15, exchange_ms=290)
+    played.trade(395, 102, 40, exchange_ms=310)  # after the fill
+    probe = played.first(-1)
+    assert [probe[p.BETTER], probe[p.THROUGH]] == [30, 25]
+
+
 def test_a_trade_told_before_its_book_does_not_count_twice(played: Played) -> None:
     played.lob(200)
     played.trade(300, 101, 6, exchange_ms=300)

@@ -180,4 +180,5 @@ def test_a_recording_is_not_quoted_at_retail_fees_and_is_without_any(btc: Path) 
     for side in told["rested"]:
         rates = [depth["fill_rate"] for depth in side["depths"]]
         assert rates == sorted(rates, reverse=True)
-        assert side["calibration"]["brier_recalibrated"] < side["calibration"]["brier_predicted"]
+        assert side["calibration"]["brier_predicted"] < side["calibration"]["brier_depth_share"]
+        assert 0.5 < side["replenishment"] < 2.0

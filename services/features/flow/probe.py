@@ -20,13 +20,15 @@ STATE = 4
 ARRIVED_AT = 5  # the book's exchange time when it arrived
 AHEAD, LEVEL = 6, 7  # lots in front of it; lots at its price in the last book
 TRADED = 8  # at its price since the last book, told of after it
-CREDIT = 9  # lots that a book took off `AHEAD` before the trades that did it were told
+FILLED_EXCHANGE = 9  # the exchange time of the book or trade that filled it
 BETTER, QUEUE = 10, 11  # lots displayed at better prices, and at its own, when it arrived
-THROUGH = 12  # lots traded at better prices since it arrived
+THROUGH = 12  # lots traded at better prices from its arrival to its fill
 CANCELED = 13  # lots in front of it that were canceled
 FILLED_AT = 14
 AFTERWARD = 15  # twice the mid, times -side, one horizon after the fill
-COLUMNS = 16
+RECENT = 16  # books that trades may still be told of: the tape is up to 100 ms late, books come every 10
+CREDITS = 16  # from here on, by book: lots it took off `AHEAD` before the trades that did it were told
+COLUMNS = CREDITS + RECENT
 
 # States. A probe is done when it is none of the first three.
 PENDING, RESTING, FILLED = 0, 1, 2
@@ -37,7 +39,9 @@ RISK_AVERSE, LOGARITHMIC, LINEAR = 0, 1, 2  # where in the queue cancels happen
 
 # Places in `Marks`.
 HEAD, TAIL, NEXT_SECOND, HAS_BOOK, BOOK_EXCHANGE, BOOK_AT = 0, 1, 2, 3, 4, 5
-MARKS = 6
+BOOKS = 6  # seen so far; the place of one among the recent is its number modulo RECENT
+BOOK_TIMES = 7  # from here on: the exchange times of the recent
+MARKS = BOOK_TIMES + RECENT
 
 
 class Setup(NamedTuple):
@@ -60,8 +64,8 @@ class Setup(NamedTuple):
 
 
 class Probes(NamedTuple):
-    """The state of one symbol. records: (capacity, 16), a ring whose capacity is a power of two; depths: (2,
-    d) ticks of bids, then of asks, negative for none; marks: (6,); row: (80,), the last book."""
+    """The state of one symbol. records: (capacity, COLUMNS), a ring; capacity is a power of two; depths: (2,
+    d) ticks of bids, then of asks, negative for none; marks: (MARKS,); row: (80,), the last book."""
 
     records: Ints
     depths: Ints
@@ -85,7 +89,7 @@ def capacity_for(seconds: float, depths: int) -> int:
 
 
 def between(probes: Probes, from_ns: int, until_ns: int) -> Ints:
-    """The records placed at `from_ns` <= t < `until_ns`, (n, 16), in their order."""
+    """The records placed at `from_ns` <= t < `until_ns`, (n, COLUMNS), in their order."""
     head, capacity = int(probes.marks[HEAD]), len(probes.records)
     rows = probes.records[np.arange(max(0, head - capacity), head) % capacity]
     return np.asarray(rows[(rows[:, PLACED] >= from_ns) & (rows[:, PLACED] < until_ns)])

@@ -3,7 +3,9 @@
 A probe is filled by a trade beyond its price, by more traded at its price than was in front of it when it
 arrived, or by a book whose other side has come to its price. What its level lost beyond what traded there was
 canceled, in front of it or behind. The tape is told up to 100 ms after the book: what a book took off a queue
-is kept as credit against trades of the time before that book, so that nothing counts twice.
+is kept as credit against trades of the time before that book, so that nothing counts twice. Credit is kept by
+book, because what was canceled before a trade explains nothing of it. Most fills are books, so what traded
+before one is still counted when it is told after it.
 
 Call `on_lob`, `on_trade` and `pass_time` in the order of `recv_ns`. Whole numbers alone, but for where
 cancels are shared out.
@@ -26,12 +28,15 @@ from services.features.flow.probe import (  # fmt: skip
     BETTER,
     BOOK_AT,
     BOOK_EXCHANGE,
+    BOOK_TIMES,
+    BOOKS,
     CANCELED,
-    CREDIT,
+    CREDITS,
     DEPTH,
     EXPIRED,
     FILLED,
     FILLED_AT,
+    FILLED_EXCHANGE,
     HAS_BOOK,
     HEAD,
     KEY,
@@ -42,6 +47,7 @@ from services.features.flow.probe import (  # fmt: skip
     PENDING,
     PLACED,
     QUEUE,
+    RECENT,
     REJECTED,
     RESTING,
     RISK_AVERSE,
@@ -164,13 +170,14 @@ def pass_time(probes: Probes, setup: Ints, now_ns: int) -> None:
     marks[TAIL] = under_way
 
 
-@_compiled(void(_I1, _I1, int64, int64))
-def _see(probe: Ints, row: Ints, cancels: int, now_ns: int) -> None:
-    """One resting probe sees the next book."""
+@_compiled(void(_I1, _I1, int64, int64, int64, int64))
+def _see(probe: Ints, row: Ints, cancels: int, now_ns: int, exchange_ns: int, credit: int) -> None:
+    """One resting probe sees the next book; `credit` is that book's column."""
     side, key = probe[SIDE], probe[KEY]
+    probe[credit] = 0
     if -side * (row[ASKS] if side > 0 else row[0]) >= key:
         probe[STATE] = FILLED
-        probe[FILLED_AT] = now_ns
+        probe[FILLED_AT], probe[FILLED_EXCHANGE] = now_ns, exchange_ns
         return
     size = _size_at(row, side, key)
     if size == UNKNOWN:
@@ -186,7 +193,7 @@ def _see(probe: Ints, row: Ints, cancels: int, now_ns: int) -> None:
         mine, others = _weight(cancels, before), _weight(cancels, behind)
         probe[AHEAD] -= int(canceled * (mine / (mine + others)))
     probe[AHEAD] = max(min(probe[AHEAD], size), 0)
-    probe[CREDIT] += before - probe[AHEAD]
+    probe[credit] = before - probe[AHEAD]
     probe[CANCELED] += before - probe[AHEAD]
     probe[LEVEL], probe[TRADED] = size, 0
 
@@ -196,16 +203,28 @@ def on_lob(probes: Probes, setup: Ints, now_ns: int, exchange_ns: int, row: Ints
     """Fold one book in. `row` is (80,), as of the features' kernel."""
     records, marks = probes.records, probes.marks
     pass_time(probes, setup, now_ns)
-    mask = len(records) - 1
+    mask, place = len(records) - 1, marks[BOOKS] % RECENT
     for number in range(marks[TAIL], marks[HEAD]):
         probe = records[number & mask]
         if probe[STATE] == RESTING:
-            _see(probe, row, setup[CANCELS], now_ns)
+            _see(probe, row, setup[CANCELS], now_ns, exchange_ns, CREDITS + place)
+    marks[BOOK_TIMES + place] = exchange_ns
+    marks[BOOKS] += 1
     if marks[HAS_BOOK] == 0:
         marks[HAS_BOOK] = 1
         marks[NEXT_SECOND] = (now_ns + SECOND - 1) // SECOND
     marks[BOOK_EXCHANGE], marks[BOOK_AT] = exchange_ns, now_ns
     probes.row[:] = row
+
+
+@_compiled(int64(_I1, int64))
+def _first_after(marks: Ints, exchange_ns: int) -> int:
+    """The number of the first recent book that knew a trade of `exchange_ns`."""
+    number = marks[BOOKS]
+    oldest = max(0, number - RECENT)
+    while number > oldest and marks[BOOK_TIMES + (number - 1) % RECENT] >= exchange_ns:
+        number -= 1
+    return int(number)
 
 
 @_compiled(void(_PROBES, _I1, int64, int64, int64, int64))
@@ -217,27 +236,34 @@ def on_trade(
     pass_time(probes, setup, now_ns)
     side = -1 if signed_lots > 0 else 1  # of the orders it meets
     key, lots, mask = -side * price_ticks, abs(signed_lots), len(records) - 1
+    first = _first_after(marks, exchange_ns)
     for number in range(marks[TAIL], marks[HEAD]):
         probe = records[number & mask]
-        if probe[STATE] != RESTING or probe[SIDE] != side or exchange_ns <= probe[ARRIVED_AT]:
+        if probe[SIDE] != side or exchange_ns <= probe[ARRIVED_AT]:
             continue
         if key < probe[KEY]:
-            probe[THROUGH] += lots
+            was_before = probe[STATE] == FILLED and exchange_ns <= probe[FILLED_EXCHANGE]
+            if probe[STATE] == RESTING or was_before:
+                probe[THROUGH] += lots
+            continue
+        if probe[STATE] != RESTING:
             continue
         if key == probe[KEY]:
             rest = lots
             if exchange_ns <= marks[BOOK_EXCHANGE]:
-                used = min(probe[CREDIT], rest)
-                probe[CREDIT] -= used
-                probe[CANCELED] -= used  # it was traded, not canceled
-                rest -= used
+                for book in range(first, marks[BOOKS]):
+                    credit = CREDITS + book % RECENT
+                    used = min(probe[credit], rest)
+                    probe[credit] -= used
+                    probe[CANCELED] -= used  # it was traded, not canceled
+                    rest -= used
             else:
                 probe[TRADED] += lots
             probe[AHEAD] -= rest
             if probe[AHEAD] >= 0:
                 continue
         probe[STATE] = FILLED
-        probe[FILLED_AT] = now_ns
+        probe[FILLED_AT], probe[FILLED_EXCHANGE] = now_ns, exchange_ns
 
 
 @_compiled(void(_PROBES))
