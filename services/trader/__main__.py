@@ -106,12 +106,7 @@ def _config(settings: Settings, symbol: str, found: instrument.Instrument) -> Co
             period_s=settings.period,
             threshold=settings.threshold,
             quoting=Quoting(
-                costs=Costs(
-                    maker_fee=settings.maker_fee,
-                    taker_fee=settings.taker_fee,
-                    trust=settings.maker_trust,
-                    aversion=settings.maker_aversion,
-                ),
+                costs=Costs.of(settings),
                 max_position_lots=found.lots(str(settings.max_position), "LOBFLOW_MAX_POSITION"),
                 is_demonstration=settings.maker_demonstration,
             ),

@@ -18,7 +18,9 @@ from collections.abc import Sequence
 import msgspec
 
 from shared.messages import DepthFlow
+from shared.settings import Settings
 
+BASIS_POINTS = 10_000
 Z = 1.645  # one-sided 95 %
 FEWEST_BLOCKS = 10  # an error from fewer is none
 FEWEST_FILLS = 10
@@ -26,7 +28,7 @@ FEWEST_FILLS = 10
 
 class Costs(msgspec.Struct, frozen=True):
     """Fees are shares of the price. `trust` is lambda, how much of a predicted move is believed; `aversion`
-    is gamma, ticks for a position that grows by one order."""
+    is gamma, the share of the price that a position's growth by one order costs."""
 
     maker_fee: float
     taker_fee: float
@@ -34,6 +36,16 @@ class Costs(msgspec.Struct, frozen=True):
     slippage_ticks: float = 0.0
     trust: float = 0.5
     aversion: float = 0.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Costs:
+        """What the trader reckons with."""
+        return cls(
+            maker_fee=settings.maker_fee,
+            taker_fee=settings.taker_fee,
+            trust=settings.maker_trust,
+            aversion=settings.maker_aversion / BASIS_POINTS,
+        )
 
 
 class Standing(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ import pytest
 
 from services.trader.quoting import Costs, Standing, best, value_of, values_of
 from shared.messages import DepthFlow
+from shared.settings import load
 
 DEPTH = DepthFlow(
     ticks=2,
@@ -55,6 +56,12 @@ def test_what_closes_a_position_pays_no_exit() -> None:
     assert closing.cost_ticks == pytest.approx((0.0002 - 0.0003) * 10_003)
     opening = value_of(DEPTH, NOW, costs)
     assert opening.cost_ticks == pytest.approx(0.0005 * 10_003 + 0.0005 * 10_000.5 + 0.5)
+
+
+def test_the_settings_aversion_is_basis_points_of_the_price() -> None:
+    costs = Costs.of(load(maker_fee=0.0, taker_fee=0.0, maker_trust=0.0, maker_aversion=3.0))
+    closing = value_of(DEPTH, msgspec.structs.replace(NOW, growth=-1.0), costs)
+    assert closing.cost_ticks == pytest.approx(-3e-4 * 10_003)
 
 
 @pytest.mark.parametrize(("side", "gains"), [(1, True), (-1, False)])
