@@ -1,12 +1,14 @@
 """Is the predicted fill rate right? Predicted and realized by probe, and the prediction recalibrated.
 
-The recalibration is fitted on the first half of the probes and judged on the second: Brier scores (mean
-squared error; lower is better) of the prediction as it is, recalibrated by isotonic regression, and of each
-depth's own share in the first half, which is what anything cleverer must beat.
+All is fitted on the first half of the probes and judged on the second: Brier scores (mean squared error;
+lower is better) of the prediction as it is, with law, replenishment and cancels of the first half;
+recalibrated by isotonic regression; and of each depth's own share in the first half, which is what anything
+cleverer must beat.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -29,13 +31,17 @@ class Calibration(NamedTuple):
     brier_depth_share: float
 
 
-def calibration_of(records: Ints, chances: Floats) -> Calibration | None:
-    """Of finished probes of one side in their order, with the predicted chance of each; None for too few."""
+Foretell = Callable[[Ints, Ints], Floats]  # (probes known, probes): the chance of each of the latter
+
+
+def calibration_of(records: Ints, foretell: Foretell, whole_ns: int) -> Calibration | None:
+    """Of finished probes of one side in their order, each done `whole_ns` after it was placed. `foretell` is
+    given those of the first half that are done before the second begins. None for too few."""
     middle = len(records) // 2
     if middle < FEWEST:
         return None
-    # A probe of the first half must be done before the second half begins.
-    first = records[:middle, p.PLACED] < records[middle, p.PLACED] - 11 * 10**9
+    first = records[:middle, p.PLACED] < records[middle, p.PLACED] - whole_ns
+    chances = foretell(records[:middle][first], records)
     is_filled = (records[:, p.STATE] == p.MARKED).astype(np.float64)
     known, told = is_filled[:middle][first], chances[:middle][first]
     after, now = is_filled[middle:], chances[middle:]

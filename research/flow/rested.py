@@ -14,13 +14,13 @@ from research.flow.resting import price_at, quantile_depths, slippage_ticks
 from services.features.flow import fills, law
 from services.features.flow import probe as p
 from services.features.flow.fit import depths_of, split
-from services.features.flow.law import Floats
+from services.features.flow.law import Floats, Ints
 from services.features.flow.orders import Orders
 from services.features.flow.probe import LINEAR, LOGARITHMIC, RISK_AVERSE, TICKS, Setup
 from services.features.flow.windows import windows_of
 from services.trader.quoting import Costs, Standing, Value, best, values_of
 from shared.errors import BadInput
-from shared.units import SECOND
+from shared.units import MS, SECOND
 
 QUANTILES: Floats = np.array([0.5, 0.8, 0.95])  # of the volume of a second, where probes are tried too
 CANCELS = {"risk-averse": RISK_AVERSE, "logarithmic": LOGARITHMIC, "linear": LINEAR}
@@ -58,17 +58,13 @@ def rested_of(
     none."""
     volumes = windows_of(takers, 1.0).volumes_lots
     ticks = tuple(sorted({*TICKS, *quantile_depths(entries, side, volumes, QUANTILES)}))
-    life = windows_of(takers, setup.lifetime_ns / SECOND)
-    try:
-        of_life = law.fit(life.volumes_lots)
-    except BadInput:
-        of_life = None
+    of_life, share = _of_life(takers, setup)
     rates: dict[str, list[float]] = {}
     for name, cancels in CANCELS.items():
         probes = probe(entries, ticks, setup._replace(cancels=cancels))
         records = split(p.between(probes, 0, entries.until_ns - setup.whole_ns), side)
         needs = fills.needs_of(records, own_lots)
-        depths = depths_of(records, ticks, setup, needs, of_life, life.filled_share)
+        depths = depths_of(records, ticks, setup, needs, of_life, share)
         rates[name] = [depth.fills / depth.probes if depth.probes else float("nan") for depth in depths]
         if cancels == setup.cancels:
             kept = records, needs, depths
@@ -79,17 +75,32 @@ def rested_of(
     exit_rate = touch_rate(entries, -side, setup) if costs.leaves_as_maker else 0.0
     standing = Standing(side, int(row[0]), int(row[40]))
     values = values_of(depths, standing, costs, exit_rate)
-    chances = fills.predicted(records, needs, of_life, life.filled_share)
+
+    def foretell(known: Ints, asked: Ints) -> Floats:
+        """By what was known once all of `known` were done, on the tape and of the book."""
+        known_ms = int(known[-1, p.PLACED] + setup.whole_ns) // MS if len(known) else 0
+        before = _of_life(takers.between(0, known_ms), setup)
+        return fills.predicted(asked, fills.needs_of(known, own_lots), *before)
+
     return SideRested(
         side=side,
         needs=needs,
         values=values,
         probes=[(depth.probes, depth.fills, depth.predicted, depth.edge_error) for depth in depths],
-        calibration=calibration_of(records, chances),
+        calibration=calibration_of(records, foretell, setup.whole_ns),
         quoted=best(values),
         fill_rates=rates,
         gross_price_ticks=price_at(row, side, optimum_lots) if optimum_lots > 0.0 else None,
     )
+
+
+def _of_life(takers: Orders, setup: Setup) -> tuple[law.SizeLaw | None, float]:
+    """The law of the volume of a lifetime, and how often there is any."""
+    life = windows_of(takers, setup.lifetime_ns / SECOND)
+    try:
+        return law.fit(life.volumes_lots), life.filled_share
+    except BadInput:
+        return None, life.filled_share
 
 
 def touch_rate(entries: Entries, side: int, setup: Setup) -> float:

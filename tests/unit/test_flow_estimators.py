@@ -13,7 +13,7 @@ from research.flow.calibration import calibration_of, trust_of
 from research.flow.distance import distance
 from services.features.flow import impact, law, probe
 from services.features.flow.isotonic import rising
-from services.features.flow.law import Ints, SizeLaw
+from services.features.flow.law import Floats, Ints, SizeLaw
 from services.features.flow.optimum import optimum_of
 from services.features.flow.orders import Orders
 from services.features.flow.windows import windows_of
@@ -174,12 +174,19 @@ def test_recalibration_mends_a_wrong_prediction() -> None:
     truth = draws.uniform(0.0, 1.0, 2_000)
     is_filled = draws.uniform(size=2_000) < truth
     records[:, probe.STATE] = np.where(is_filled, probe.MARKED, probe.EXPIRED)
-    found = calibration_of(records, truth**4)  # rises with the truth, and is far too low
+    known: list[int] = []
+
+    def foretell(first: Ints, asked: Ints) -> Floats:
+        known.append(len(first))
+        return np.asarray(truth[: len(asked)] ** 4)  # rises with the truth, and is far too low
+
+    found = calibration_of(records, foretell, 20 * 10**9)
+    assert known == [1_000 - 20]  # those that are done when the second half begins
     assert found is not None
     assert found.brier_recalibrated == pytest.approx(1.0 / 6.0, abs=0.02)  # of the truth itself
     assert found.brier_predicted > found.brier_recalibrated + 0.05
     assert found.brier_depth_share == pytest.approx(0.25, abs=0.01)
-    assert calibration_of(records[:50], truth[:50]) is None
+    assert calibration_of(records[:50], foretell, 20 * 10**9) is None
 
 
 def test_trust_is_the_slope_kept_between_0_and_1() -> None:
