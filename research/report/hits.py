@@ -9,6 +9,7 @@ from math import isfinite
 
 import numpy as np
 
+from research.blocks import RELIABLE_BLOCKS
 from research.labels import Floats
 from research.report import seeds
 from research.report.picture import (
@@ -55,6 +56,7 @@ def slides(scores: Sequence[Score], threshold: float) -> Table:
                 score.hit_rate,
                 score.low,
                 score.high,
+                score.is_reliable,
                 score.coverage,
                 score.skill,
             )
@@ -69,6 +71,7 @@ def slides(scores: Sequence[Score], threshold: float) -> Table:
             "here|.1%",
             "95 % from|.1%",
             "to|.1%",
+            "reliable",
             "coverage|.1%",
             "skill|+.3f",
         ),
@@ -92,12 +95,12 @@ def table(scores: Sequence[Score], name: str = "hit-rates", title: str = "Hit ra
             row.hit_rate,
             row.low,
             row.high,
+            row.blocks,
+            row.is_reliable,
             row.hit_rate_with_zeros,
             row.skill,
             row.skill_low,
             row.skill_high,
-            row.blocks,
-            row.is_reliable,
             row.r2,
             row.ic,
             row.gross_edge,
@@ -118,12 +121,12 @@ def table(scores: Sequence[Score], name: str = "hit-rates", title: str = "Hit ra
             "hit|.1%",
             "95 % from|.1%",
             "to|.1%",
+            "blocks",
+            "reliable",
             "0 a miss|.1%",
             "skill|+.3f",
             "skill from|+.3f",
             "to|+.3f",
-            "blocks",
-            "reliable",
             "R²|+.3f",
             "IC|+.3f",
             "gross, USDT|+.3f",
@@ -184,9 +187,20 @@ def at_coverage(scores: Sequence[Score], name: str = "hit-rates-coverage") -> Pi
         "Hit rates at equal coverage",
         png(figure),
         "Bars are 95 % intervals. A model that does not stand to the right of the imbalance is not worth "
-        "serving.",
+        f"serving. {_unreliable(shown)}".strip(),
         behind,
     )
+
+
+def _unreliable(rows: Sequence[Score]) -> str:
+    """How many intervals are not to be relied on, in words; nothing where all are."""
+    count = sum(not row.is_reliable for row in rows)
+    few = f"on fewer than {RELIABLE_BLOCKS} blocks and {'is' if count == 1 else 'are'} unreliable"
+    if not count:
+        return ""
+    if count == len(rows):
+        return f"All of them rest {few}."
+    return f"{count} of the {len(rows)} rest{'s' if count == 1 else ''} {few}."
 
 
 def outcomes(forecasts: Sequence[Forecast], name: str = "prediction-outcome") -> Picture:
