@@ -21,6 +21,9 @@ def show(console: Console, told: dict[str, Any]) -> None:
     console.print(
         f"{told['symbol']}: {rows} over {told['seconds']:.0f} s; tick {told['tick']:g}, lot {told['lot']:g}"
     )
+    if any(told["holes"].values()):
+        holes = ", ".join(f"{count} in {name}" for name, count in told["holes"].items())
+        console.print(f"trades are missing, by their ids: holes of a second and more: {holes}; left out")
     flows = told["flows"]
     console.print(_sizes(flows))
     console.print(_fits(flows))

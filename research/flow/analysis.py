@@ -77,7 +77,7 @@ class SideAnalysis(NamedTuple):
 def analyze(orders: Orders, side: int, report: Report) -> SideAnalysis:
     """Raises BadInput where there are too few orders, or all are of one size."""
     check_orders(orders, side)
-    intervals = np.diff(orders.times_ms)
+    intervals = orders.intervals_ms
     report("sizes")
     sizes = _forms(orders.sizes_lots)
     report("laws of size, fitted and judged on the next window")
@@ -89,7 +89,7 @@ def analyze(orders: Orders, side: int, report: Report) -> SideAnalysis:
         if len(windows.volumes_lots) >= FEWEST_WINDOWS and np.ptp(windows.volumes_lots)
     }
     report("arrivals")
-    process = arrivals.fit_hawkes(orders.times_ms)
+    process = arrivals.fit_hawkes(orders.seen_ms)
     simulated = arrivals.simulated_ms(process)
     compounds: list[compound.Compound] = []
     found: list[durations.Duration] = []

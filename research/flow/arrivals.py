@@ -7,6 +7,7 @@ rate at t = mu + branching * sum over past orders of decay exp(-decay (t - t_i))
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,14 +30,19 @@ class Counts(NamedTuple):
     chances: Floats
 
 
-def counts_of(times_ms: Ints, seconds: float) -> Ints:
-    """Orders in each window of `seconds` between the first and the last whole one, the empty ones too."""
+def counts_of(times_ms: Ints, seconds: float, unseen: Sequence[tuple[int, int]] = ()) -> Ints:
+    """Orders in each window of `seconds` between the first and the last whole one, the empty ones too, but
+    for those from number until number of `unseen`."""
     width_ms = round(seconds * 1000)
     first, last = int(times_ms[0]) // width_ms + 1, int(times_ms[-1]) // width_ms
     if last <= first:
         return np.empty(0, np.int64)
     inside = times_ms[(times_ms >= first * width_ms) & (times_ms < last * width_ms)]
-    return np.bincount(inside // width_ms - first, minlength=last - first).astype(np.int64)
+    counts = np.bincount(inside // width_ms - first, minlength=last - first).astype(np.int64)
+    is_seen = np.ones(last - first, np.bool_)
+    for start, end in unseen:
+        is_seen[max(start - first, 0) : max(end - first, 0)] = False
+    return np.asarray(counts[is_seen])
 
 
 def poisson(counts: Ints) -> Counts:

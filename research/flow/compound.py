@@ -21,7 +21,7 @@ from research.flow.arrivals import (
 from research.flow.distance import distance
 from services.features.flow.law import Floats, Ints
 from services.features.flow.orders import Orders
-from services.features.flow.windows import windows_of
+from services.features.flow.windows import unseen, windows_of
 
 CELLS = 1 << 14  # of the grid of volumes
 ROOM = 2.0  # times the largest volume seen that the grid reaches
@@ -41,7 +41,7 @@ class Compound(NamedTuple):
 def compounds(orders: Orders, seconds: float, process: Hawkes, simulated: Ints) -> list[Compound]:
     """The laws of windows of `seconds`; `simulated` are times of the Hawkes process. Empty where there are
     too few windows to count in."""
-    counts = counts_of(orders.times_ms, seconds)
+    counts = counts_of(orders.times_ms, seconds, unseen(orders, round(seconds * 1000)))
     seen = windows_of(orders, seconds).volumes_lots
     if len(counts) < 2 or not counts.any():
         return []

@@ -36,8 +36,7 @@ class Duration(NamedTuple):
 def duration_of(orders: Orders, of_orders: SizeLaw, seconds: float) -> Duration:
     """For at least two orders at different times."""
     windows = windows_of(orders, seconds)
-    count = len(orders.times_ms)
-    interval_ms = int(orders.times_ms[-1] - orders.times_ms[0]) / (count - 1)
+    interval_ms = float(orders.intervals_ms.mean())
 
     def far(log_ms: float) -> float:
         scale = interval_ms / float(np.exp(log_ms))

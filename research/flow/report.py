@@ -50,6 +50,7 @@ class FlowReport:
                     "tick": self.units.tick,
                     "lot": self.units.lot,
                     "rows": {name: len(tape.times_ms) for name, tape in self.source.tapes.items()},
+                    "holes": {name: len(tape.holes_ms) for name, tape in self.source.tapes.items()},
                     "seconds": max(_seconds(tape) for tape in self.source.tapes.values()),
                     "flows": [
                         plain.side(found, name, self.units)

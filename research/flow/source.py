@@ -22,7 +22,8 @@ from research.imports.detect import detect
 from research.imports.source import Progress, table
 from research.imports.values import flag, identity, is_sold, number, time_ns
 from research.market import market_entries
-from services.features.flow.orders import Tape
+from services.features.flow.law import Ints
+from services.features.flow.orders import NO_HOLES, Tape
 from services.recorder.layout import label_of
 from services.recorder.reader import files_of
 from services.recorder.reader import read as read_recorded
@@ -43,6 +44,8 @@ TABLES = {
 }
 CHUNK = 65_536
 TEXTS_LIMIT = 1_000_000
+HOLE_MS = 1_000
+MOST_JUMPS = 0.05  # of the rows
 
 _trade = msgspec.json.Decoder(Trade)
 
@@ -92,7 +95,8 @@ class _Rows:
     def __init__(self) -> None:
         self._e9: dict[str, int] = {}  # texts seen: most prices and many sizes repeat
         self._columns: list[np.ndarray[tuple[int, ...], np.dtype[np.int64]]] = []
-        self._last_ms = 0
+        self._last_ms, self._last_id = 0, -1
+        self._holes: list[tuple[int, int]] = []
 
     def add(
         self, path: Path, header: list[str] | None, is_aggregated: bool, progress: Progress | None
@@ -112,13 +116,14 @@ class _Rows:
                     at_ms = time_ns(cell(row, at)) // MS
                     is_sell = flag(cell(row, maker)) if maker is not None else is_sold(cell(row, side))
                     out[place] = at_ms, numbers(row, price), numbers(row, size), -1 if is_sell else 1
-                    if own is not None:
-                        identity(cell(row, own))
+                    number_of = -1 if own is None else identity(cell(row, own))
                 except BadFrame as error:
                     raise BadInput(f"{path}, line {line}: {error}") from error
                 if at_ms < self._last_ms:
                     raise BadInput(f"{path}, line {line}: time goes back by {self._last_ms - at_ms} ms")
-                self._last_ms = at_ms
+                if is_aggregated and 0 <= self._last_id < number_of - 1:
+                    self._holes.append((self._last_ms, at_ms))
+                self._last_ms, self._last_id = at_ms, number_of
             self._columns.append(out)
 
     def _numbers(self, row: Sequence[str], place: int) -> int:
@@ -138,9 +143,8 @@ class _Rows:
         if not len(columns):
             raise BadInput(f"{', '.join(str(path) for path in paths)}: holds no trades")
         scale = Scale(int(np.gcd.reduce(columns[:, 1])), int(np.gcd.reduce(columns[:, 2])))
-        return scale, Tape(
-            columns[:, 0], columns[:, 1] // scale.tick_e9, columns[:, 2] // scale.lot_e9, columns[:, 3]
-        )
+        prices, sizes = columns[:, 1] // scale.tick_e9, columns[:, 2] // scale.lot_e9
+        return scale, Tape(columns[:, 0], prices, sizes, columns[:, 3], _holes(self._holes, len(columns)))
 
 
 def _chunks(rows: Iterator[tuple[int, list[str]]]) -> Iterator[list[tuple[int, list[str]]]]:
@@ -162,13 +166,14 @@ def _raw(paths: Sequence[Path], symbol: str | None) -> Source:
 def _single(paths: Sequence[Path], symbol: str, scale: Scale) -> Tape | None:
     """The single trades of raw recordings, by the engine's time; None where there are none."""
     parser = Parser(scale)
-    rows: list[tuple[int, int, int, int, int]] = []
+    rows: list[Row] = []
     for line in merge(*(read_lines(path) for path in paths), key=lambda line: line.recv_ns):
         if line.kind != "trade" or line.symbol != symbol:
             continue
         try:
             trade = _trade.decode(line.data)
-            row = (trade.T, trade.t, parser.ticks(trade.p), parser.lots(trade.q), -1 if trade.m else 1)
+            side = -1 if trade.m else 1
+            row = (trade.T, trade.t, parser.ticks(trade.p), parser.lots(trade.q), side, trade.t)
         except (msgspec.MsgspecError, BadFrame) as error:
             raise BadInput(f"a trade of {symbol} cannot be read: {error}") from error
         if trade.X == "MARKET" and row[2] and row[3]:
@@ -211,17 +216,34 @@ def _recorded(parts: list[tuple[str, list[Market]]]) -> Source:
         raise BadInput(f"{symbol}: no book and no trade, or folders of several symbols")
     scale = Scale(scaled.tick_e9, scaled.lot_e9)
     rows = [
-        (each.exchange_ns // MS, each.first_id, each.price_ticks, each.size_lots, each.side)
+        (each.exchange_ns // MS, each.first_id, each.price_ticks, each.size_lots, each.side, each.last_id)
         for each in messages
         if isinstance(each, AggTrade)
     ]
     return Source(symbol, scale, {AGGREGATED: _tape(rows)} if rows else {}, entries_of(messages))
 
 
-def _tape(rows: list[tuple[int, int, int, int, int]]) -> Tape:
-    """(ms, id, ticks, lots, side) in the order of time and id: an aggTrade is told when it closes."""
-    times, _, prices, sizes, sides = np.array(sorted(rows), np.int64).T.copy()
-    return Tape(times, prices, sizes, sides)
+Row = tuple[int, int, int, int, int, int]  # ms, first id, ticks, lots, side, last id
+
+
+def _tape(rows: list[Row]) -> Tape:
+    """In the order of time and id: an aggTrade is told when it closes."""
+    times, firsts, prices, sizes, sides, lasts = np.array(sorted(rows), np.int64).T.copy()
+    order = np.argsort(firsts, kind="stable")  # by id: aggTrades of both sides lie in one another
+    known = np.maximum.accumulate(lasts[order])[:-1]
+    jumps = np.flatnonzero(firsts[order][1:] > known + 1)
+    at_ms = times[order]
+    holes = list(zip(at_ms[jumps].tolist(), at_ms[jumps + 1].tolist(), strict=True))
+    return Tape(times, prices, sizes, sides, _holes(holes, len(rows)))
+
+
+def _holes(jumps: list[tuple[int, int]], rows: int) -> Ints:
+    """Where trades are missing, by jumps of the ids; (k, 2). Short ones hide no window, and the venue leaves
+    out an id now and then. Where many jump, ids do not count up, and nothing is known."""
+    if len(jumps) > MOST_JUMPS * rows:
+        return NO_HOLES
+    long = [jump for jump in jumps if jump[1] - jump[0] >= HOLE_MS]
+    return np.array(long, np.int64).reshape(-1, 2)
 
 
 def bytes_of(paths: Sequence[Path]) -> int:

@@ -7,13 +7,14 @@ import math
 import numpy as np
 import pytest
 
+from research.flow.arrivals import counts_of
 from research.flow.durations import duration_of
 from research.flow.shocks import changes_of, lots_a_tick, shocks_of
 from services.features.flow import impact, law
 from services.features.flow.law import ARTICLE, PLAIN, SizeLaw
 from services.features.flow.optimum import closed_form, optimum_of
 from services.features.flow.orders import Tape, orders_of
-from services.features.flow.windows import windows_of
+from services.features.flow.windows import unseen, windows_of
 from shared.errors import BadInput
 
 ARTICLE_SLOPE, ARTICLE_INTERCEPT = 1.0 / 2e6, -0.000352
@@ -116,6 +117,17 @@ def test_windows_without_trades_are_left_out_and_counted() -> None:
     assert windows.volumes_lots.tolist() == [5, 8]
     assert windows.changes_ticks.tolist() == [3, -1]
     assert (windows.spanned, windows.filled_share) == (4, 0.5)
+
+
+def test_windows_inside_a_hole_are_not_empty_but_unknown() -> None:
+    rows = [(1_000, 100, 2, 1), (1_900, 103, 3, 1), (4_000, 103, 7, 1), (9_500, 102, 1, 1)]
+    holes = np.array([[4_200, 7_900]], np.int64)  # from within second 4 until within second 7
+    orders = orders_of(tape(rows)._replace(holes_ms=holes), 1)
+    assert windows_of(orders, 1.0).spanned == 9 - 2  # seconds 5 and 6
+    assert orders.intervals_ms.tolist() == [900, 2_100]
+    assert orders.seen_ms.tolist() == [1_000, 1_900, 4_000, 5_800]
+    assert orders.between(1_500, 5_000).holes_ms is holes
+    assert counts_of(orders.times_ms, 1.0, unseen(orders, 1_000)).tolist() == [0, 0, 1, 0, 0]
 
 
 def test_impact_has_both_centers_and_they_move_the_intercept_by_half_a_step() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,6 +72,44 @@ def test_files_follow_each_other(tmp_path: Path) -> None:
     assert len(read([first, second]).tapes[AGGREGATED].times_ms) == len(lines)
     with pytest.raises(BadInput, match=r"aggTrades-1\.csv, line 2: time goes back"):
         read([second, first])
+
+
+def test_a_day_that_is_missing_between_two_files_is_no_day_without_trades(tmp_path: Path) -> None:
+    lines = rows(2_000)
+    day_ms = 86_400_000
+    second = [
+        _with(_with(line, 0, str(int(line.split(",")[0]) + 9_000)), 5, str(_time(line) + day_ms))
+        for line in lines
+    ]
+    paths = [
+        write(tmp_path, lines, name="HOOKUSDT-aggTrades-1.csv"),
+        write(tmp_path, second, name="HOOKUSDT-aggTrades-2.csv"),
+    ]
+    one, both = _told(paths[:1]), _told(paths)
+    assert (one["holes"], both["holes"]) == ({AGGREGATED: 0}, {AGGREGATED: 1})
+    for alone, together in zip(one["flows"], both["flows"], strict=True):
+        assert together["orders"] == 2 * alone["orders"]
+        assert together["interval_ms"] == pytest.approx(alone["interval_ms"], rel=0.01)
+        for first, again in zip(alone["windows"], together["windows"], strict=True):
+            assert again["filled_share"] == pytest.approx(first["filled_share"], abs=0.02)
+        for first, again in zip(alone["counts"], together["counts"], strict=True):
+            assert _rate(again) == pytest.approx(_rate(first), rel=0.05)
+
+
+def _rate(law: dict[str, Any]) -> float:
+    """Orders that a law of counts expects."""
+    found = law["parameters"]
+    return float(found["mean"] if "mean" in found else found["base"] / (1.0 - found["branching"]))
+
+
+def _told(paths: list[Path]) -> dict[str, Any]:
+    result = CliRunner().invoke(app, ["flow", *map(str, paths), "--json"], catch_exceptions=False)
+    return dict(json.loads(result.stdout.strip().splitlines()[-1]))
+
+
+def test_ids_that_do_not_count_up_say_nothing_of_holes(tmp_path: Path) -> None:
+    lines = [_with(line, 0, str(7 * int(line.split(",")[0]))) for line in rows(300)]
+    assert not len(read([write(tmp_path, lines)]).tapes[AGGREGATED].holes_ms)
 
 
 @pytest.mark.recorded

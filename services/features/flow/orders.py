@@ -13,14 +13,18 @@ import numpy as np
 
 from services.features.flow.law import Ints
 
+NO_HOLES: Ints = np.empty((0, 2), np.int64)
+
 
 class Tape(NamedTuple):
-    """(n,) each, ascending in time. `sides` are the takers', +1 for a buy."""
+    """(n,) each, ascending in time. `sides` are the takers', +1 for a buy. `holes_ms` (k, 2): from when until
+    when trades are missing; that is not the same as no trade."""
 
     times_ms: Ints
     prices_ticks: Ints
     sizes_lots: Ints
     sides: Ints
+    holes_ms: Ints = NO_HOLES
 
 
 class Orders(NamedTuple):
@@ -31,6 +35,7 @@ class Orders(NamedTuple):
     first_ticks: Ints
     last_ticks: Ints
     rows: Ints  # how many rows each was
+    holes_ms: Ints = NO_HOLES  # of the tape
 
     @property
     def shocks_ticks(self) -> Ints:
@@ -39,8 +44,28 @@ class Orders(NamedTuple):
 
     def between(self, from_ms: int, until_ms: int) -> Orders:
         """Those at `from_ms` <= t < `until_ms`."""
-        left, right = np.searchsorted(self.times_ms, (from_ms, until_ms))
-        return Orders(*(column[left:right] for column in self))
+        chosen = slice(*np.searchsorted(self.times_ms, (from_ms, until_ms)))
+        return Orders(
+            self.times_ms[chosen],
+            self.sizes_lots[chosen],
+            self.first_ticks[chosen],
+            self.last_ticks[chosen],
+            self.rows[chosen],
+            self.holes_ms,
+        )
+
+    @property
+    def intervals_ms(self) -> Ints:
+        """From each order to the next, those left out in which trades are missing."""
+        after = np.searchsorted(self.times_ms, self.holes_ms[:, 0], "right")
+        inside = after[(after > 0) & (after < len(self.times_ms))]
+        return np.asarray(np.delete(np.diff(self.times_ms), np.unique(inside) - 1))
+
+    @property
+    def seen_ms(self) -> Ints:
+        """The times, with the holes cut out."""
+        lost = np.concatenate([[0], np.cumsum(self.holes_ms[:, 1] - self.holes_ms[:, 0])])
+        return np.asarray(self.times_ms - lost[np.searchsorted(self.holes_ms[:, 1], self.times_ms, "right")])
 
 
 def orders_of(tape: Tape, side: int) -> Orders:
@@ -49,9 +74,14 @@ def orders_of(tape: Tape, side: int) -> Orders:
     times, sizes = tape.times_ms[chosen], tape.sizes_lots[chosen]
     prices = tape.prices_ticks[chosen] * side
     if not len(times):
-        return Orders(times, sizes, prices, prices, times)
+        return Orders(times, sizes, prices, prices, times, tape.holes_ms)
     starts = np.flatnonzero(np.diff(times, prepend=times[0] - 1))
     ends = np.append(starts[1:], len(times)) - 1
     return Orders(
-        times[starts], np.add.reduceat(sizes, starts), prices[starts], prices[ends], ends - starts + 1
+        times[starts],
+        np.add.reduceat(sizes, starts),
+        prices[starts],
+        prices[ends],
+        ends - starts + 1,
+        tape.holes_ms,
     )

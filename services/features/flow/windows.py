@@ -23,7 +23,7 @@ class Windows(NamedTuple):
     volumes_lots: Ints
     changes_ticks: Ints
     orders: Ints
-    spanned: int  # windows from the first to the last, with the empty ones
+    spanned: int  # windows from the first to the last, with the empty ones, less those inside a hole
 
     @property
     def filled_share(self) -> float:
@@ -46,5 +46,15 @@ def windows_of(orders: Orders, seconds: float) -> Windows:
         np.add.reduceat(orders.sizes_lots, starts),
         orders.last_ticks[ends] - orders.last_ticks[starts],
         ends - starts + 1,
-        int(numbers[-1] - numbers[0]) + 1,
+        int(numbers[-1] - numbers[0]) + 1 - sum(last - first for first, last in unseen(orders, width_ms)),
     )
+
+
+def unseen(orders: Orders, width_ms: int) -> list[tuple[int, int]]:
+    """The windows of `width_ms` that lie inside holes between the first order and the last: from which number
+    until which."""
+    if not len(orders.times_ms):
+        return []
+    holes = np.clip(orders.holes_ms, orders.times_ms[0], orders.times_ms[-1])
+    found = [(-int(-from_ms // width_ms), int(until_ms // width_ms)) for from_ms, until_ms in holes]
+    return [(first, last) for first, last in found if last > first]
