@@ -97,7 +97,7 @@ def analyze(orders: Orders, side: int, report: Report) -> SideAnalysis:
         report(f"windows of {seconds:g} s")
         compounds += compound.compounds(orders, seconds, process, simulated)
         found.append(durations.duration_of(orders, sizes[ARTICLE].law, seconds))
-    shock_rows, change_rows = shocks.shocks_of(orders), shocks.changes_of(by_length[2.0])
+    two = by_length[2.0]
     groups, impacts = _impacts(by_length[1.0])
     return SideAnalysis(
         side=side,
@@ -110,10 +110,10 @@ def analyze(orders: Orders, side: int, report: Report) -> SideAnalysis:
         durations=found,
         compounds=compounds,
         hawkes=process,
-        shocks=shock_rows,
-        shock_lots_a_tick=shocks.lots_a_tick(shock_rows, shocks.SHOCKS_TICKS),
-        changes=change_rows,
-        change_lots_a_tick=shocks.lots_a_tick(change_rows, shocks.CHANGES_TICKS),
+        shocks=shocks.shocks_of(orders),
+        shock_lots_a_tick=shocks.lots_a_tick(orders.shocks_ticks, orders.sizes_lots, shocks.SHOCKS_TICKS),
+        changes=shocks.changes_of(two),
+        change_lots_a_tick=shocks.lots_a_tick(two.changes_ticks, two.volumes_lots, shocks.CHANGES_TICKS),
         groups=groups,
         impacts=impacts,
     )

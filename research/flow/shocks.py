@@ -45,10 +45,11 @@ def changes_of(windows: Windows) -> list[Row]:
     )
 
 
-def lots_a_tick(rows: list[Row], below_ticks: int) -> float:
-    """Lots that go with one tick more: the slope of mean volume over 0 < ticks < `below_ticks`; NaN where
-    there are fewer than two rows. The article: about 1,000 a tick for orders, 2,000 over two seconds."""
-    chosen = [row for row in rows if 0 < row.ticks < below_ticks]
+def lots_a_tick(distances_ticks: Ints, lots: Ints, below_ticks: int) -> float:
+    """Lots that go with one tick more: the slope of mean volume over 0 < ticks < `below_ticks`, of rare moves
+    too, as in the article; NaN where there are fewer than two. The article: about 1,000 a tick for orders,
+    2,000 over two seconds."""
+    chosen = [row for row in _rows(distances_ticks, lots) if 0 < row.ticks < below_ticks]
     if len(chosen) < 2:
         return float("nan")
     weights = np.array([row.times for row in chosen], np.float64)

@@ -163,7 +163,13 @@ def test_shocks_and_changes_are_counted_as_in_the_article() -> None:
     ]
     (change,) = changes_of(windows_of(orders, 2.0))
     assert (change.ticks, change.times, change.mean_lots) == (3, 40, 7.0)
-    assert math.isnan(lots_a_tick(shocks, 10))  # one distance makes no slope
+    sizes = orders.sizes_lots
+    assert math.isnan(lots_a_tick(orders.shocks_ticks, sizes, 10))  # one distance makes no slope
+    seldom = orders.shocks_ticks.copy()
+    seldom[np.flatnonzero(seldom)[:4]] = 1  # too rare for the table, not for the mean sizes
+    sizes[seldom == 1] = 2
+    assert lots_a_tick(seldom, sizes, 10) == pytest.approx((6.0 - 2.0) / (3 - 1))
+    assert math.isnan(lots_a_tick(seldom, sizes, 3))
 
 
 def test_derived_duration_makes_the_means_agree() -> None:
