@@ -98,9 +98,9 @@ def _of_life(takers: Orders, setup: Setup) -> tuple[law.SizeLaw | None, float]:
     """The law of the volume of a lifetime, and how often there is any."""
     life = windows_of(takers, setup.lifetime_ns / SECOND)
     try:
-        return law.fit(life.volumes_lots), life.filled_share
+        return law.fit(life.volumes_lots), life.chance
     except BadInput:
-        return None, life.filled_share
+        return None, life.chance
 
 
 def touch_rate(entries: Entries, side: int, setup: Setup) -> float:

@@ -11,9 +11,11 @@ from research.flow.arrivals import counts_of
 from research.flow.durations import duration_of
 from research.flow.shocks import changes_of, lots_a_tick, shocks_of
 from services.features.flow import impact, law
+from services.features.flow.fit import side_of
 from services.features.flow.law import ARTICLE, PLAIN, SizeLaw
 from services.features.flow.optimum import closed_form, optimum_of
 from services.features.flow.orders import Tape, orders_of
+from services.features.flow.probe import COLUMNS, Setup
 from services.features.flow.windows import unseen, windows_of
 from shared.errors import BadInput
 
@@ -117,6 +119,16 @@ def test_windows_without_trades_are_left_out_and_counted() -> None:
     assert windows.volumes_lots.tolist() == [5, 8]
     assert windows.changes_ticks.tolist() == [3, -1]
     assert (windows.spanned, windows.filled_share) == (4, 0.5)
+
+
+def test_a_side_that_seldom_trades_is_watched_as_long_as_the_tape() -> None:
+    rows = [(500, 100, 2, -1), (50_000, 100, 3, 1), (50_900, 103, 3, 1), (99_999, 100, 1, -1)]
+    buys = orders_of(tape(rows), 1)
+    windows = windows_of(buys, 1.0)
+    assert (windows.filled_share, windows.chance) == (1.0, 0.01)
+    assert windows_of(buys.between(40_000, 60_000), 1.0).chance == 1 / 21
+    setup = Setup()
+    assert side_of(buys, np.zeros((0, COLUMNS), np.int64), -1, (0,), setup).life_share == 0.05
 
 
 def test_windows_inside_a_hole_are_not_empty_but_unknown() -> None:

@@ -37,10 +37,10 @@ def side_of(
         orders=len(orders.times_ms),
         order_mean_lots=rounded(of_orders.mean),
         order_alpha=rounded(of_orders.alpha),
-        second_share=rounded(second.filled_share),
+        second_share=rounded(second.chance),
         second_mean_lots=rounded(of_second.mean),
         second_alpha=rounded(of_second.alpha),
-        life_share=rounded(life.filled_share),
+        life_share=rounded(life.chance),
         life_mean_lots=rounded(of_life.mean),
         life_alpha=rounded(of_life.alpha),
         slope=rounded(slope),
@@ -50,7 +50,7 @@ def side_of(
         break_even_lots=rounded(optimum.break_even),
         replenishment=rounded(needs.replenishment),
         canceled=rounded(needs.canceled),
-        depths=depths_of(records, ticks, setup, needs, laws[2], life.filled_share),
+        depths=depths_of(records, ticks, setup, needs, laws[2], life.chance),
     )
 
 

@@ -36,6 +36,7 @@ class Orders(NamedTuple):
     last_ticks: Ints
     rows: Ints  # how many rows each was
     holes_ms: Ints = NO_HOLES  # of the tape
+    tape_ms: tuple[int, int] | None = None  # the tape's first and last; None: those of the orders
 
     @property
     def shocks_ticks(self) -> Ints:
@@ -52,6 +53,7 @@ class Orders(NamedTuple):
             self.last_ticks[chosen],
             self.rows[chosen],
             self.holes_ms,
+            None if self.tape_ms is None else (max(from_ms, self.tape_ms[0]), min(until_ms, self.tape_ms[1])),
         )
 
     @property
@@ -73,8 +75,9 @@ def orders_of(tape: Tape, side: int) -> Orders:
     chosen = tape.sides == side
     times, sizes = tape.times_ms[chosen], tape.sizes_lots[chosen]
     prices = tape.prices_ticks[chosen] * side
+    tape_ms = (int(tape.times_ms[0]), int(tape.times_ms[-1])) if len(tape.times_ms) else None
     if not len(times):
-        return Orders(times, sizes, prices, prices, times, tape.holes_ms)
+        return Orders(times, sizes, prices, prices, times, tape.holes_ms, tape_ms)
     starts = np.flatnonzero(np.diff(times, prepend=times[0] - 1))
     ends = np.append(starts[1:], len(times)) - 1
     return Orders(
@@ -84,4 +87,5 @@ def orders_of(tape: Tape, side: int) -> Orders:
         prices[ends],
         ends - starts + 1,
         tape.holes_ms,
+        tape_ms,
     )
