@@ -25,10 +25,12 @@ from research.table import (
     selections,
     table,
 )
+from research.tape import check_tape
 from services.model.manifest import Manifest
 from shared.errors import BadInput
-from shared.units import SECOND
+from shared.units import MS, SECOND
 
+BOOK_SHARE = 0.9  # of the points of time at which a book is known: below it is worth a word
 TAPE = "trades_"  # features that are zero where a recording holds no trades
 
 
@@ -49,8 +51,8 @@ def evaluate(
 
     Rows before the training range end a horizon and the longest window earlier; rows after it begin at once,
     since no training label looked beyond the range. Raises BadInput for a model of another symbol or schema,
-    where its features are whole on too few rows, do not vary, or where only rows that it was fitted on
-    remain.
+    where its features are whole on too few rows, do not vary, the tape is one-sided, or where only rows that
+    it was fitted on remain.
     """
     manifest = model.manifest
     if data.symbol not in manifest.data:
@@ -130,6 +132,7 @@ def signals_of(manifest: Manifest, horizon_s: int, rows: Dataset) -> dict[str, F
 
 def _usable(manifest: Manifest, data: Dataset) -> tuple[Dataset, list[str]]:
     """The rows on which the model predicts, and what is to be said about the data. Raises BadInput."""
+    check_tape(data)
     mask = whole(manifest, data)
     window_s = manifest.longest_window_ns / SECOND
     if mask.sum() < MIN_ROWS:
@@ -156,6 +159,12 @@ def _usable(manifest: Manifest, data: Dataset) -> tuple[Dataset, list[str]]:
             f"{data.symbol}: {', '.join(refused or dead)} never varies in the data, and the model uses it"
         )
     said = []
+    points = (data.until_ns - data.from_ns) // (data.sample_ms * MS)
+    if len(data.recv_ns) < BOOK_SHARE * points:
+        said.append(
+            f"a book is known at {len(data.recv_ns)} of {points} points of time, and there are "
+            f"{len(data.track.breaks_ns)} gaps: after a gap it is known again from the next snapshot on"
+        )
     if dead:
         said.append(f"{', '.join(dead)} never varies: the data hold no trades, and the model uses them")
     left_out = len(data.recv_ns) - int(mask.sum())

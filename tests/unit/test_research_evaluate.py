@@ -180,3 +180,35 @@ def test_a_tape_without_trades_is_said_and_judged(tmp_path: Path) -> None:
     judged = evaluate(load(tmp_path), replace(data, values=values))
     assert any("the data hold no trades" in warning for warning in judged.warnings)
     assert judged.scores
+
+
+def one_sided(side: float, rows: int = 600) -> Dataset:
+    data = later()
+    values = data.values.copy()
+    values[:, [schema.NAMES.index(name) for name in schema.NAMES if name.startswith("trades_")]] = 0.0
+    values[:rows, schema.indices(["trades_30s"])] = side
+    return replace(data, values=values)
+
+
+@pytest.mark.parametrize(("side", "did"), [(1.0, "bought"), (-1.0, "sold")])
+def test_a_one_sided_tape_is_refused(tmp_path: Path, side: float, did: str) -> None:
+    trained(tmp_path)
+    with pytest.raises(BadInput, match=f"takers only {did}: a one-sided tape"):
+        evaluate(load(tmp_path), one_sided(side))
+    with pytest.raises(BadInput, match=f"takers only {did}: a one-sided tape"):
+        train_horizons(one_sided(side))
+
+
+def test_few_trades_of_one_side_are_no_reason(tmp_path: Path) -> None:
+    trained(tmp_path)
+    assert evaluate(load(tmp_path), one_sided(1.0, rows=20)).scores
+    assert evaluate(load(tmp_path), replace(one_sided(1.0), trades=5)).scores
+
+
+def test_a_book_that_is_lost_after_a_gap_is_said(tmp_path: Path) -> None:
+    trained(tmp_path)
+    data = later()
+    half = np.arange(len(data.recv_ns)) < 300
+    lost = replace(data.rows(half), track=replace(data.track, breaks_ns=data.recv_ns[300:301]))
+    assert any("a book is known at 300 of 599" in one for one in evaluate(load(tmp_path), lost).warnings)
+    assert evaluate(load(tmp_path), data).warnings == []
