@@ -25,7 +25,7 @@ from research.table import (
     selections,
     table,
 )
-from research.tape import check_tape
+from research.tape import check_price, check_tape
 from services.model.manifest import Manifest
 from shared.errors import BadInput
 from shared.units import MS, SECOND
@@ -133,6 +133,7 @@ def signals_of(manifest: Manifest, horizon_s: int, rows: Dataset) -> dict[str, F
 def _usable(manifest: Manifest, data: Dataset) -> tuple[Dataset, list[str]]:
     """The rows on which the model predicts, and what is to be said about the data. Raises BadInput."""
     check_tape(data)
+    check_price(data)
     mask = whole(manifest, data)
     window_s = manifest.longest_window_ns / SECOND
     if mask.sum() < MIN_ROWS:

@@ -1,4 +1,5 @@
-"""Whether a recording's trades can be right: a market in which takers only bought is a damaged tape."""
+"""Whether a recording can tell anything of a market: one in which takers only bought is a damaged tape, and
+one whose price never moves has no direction to foretell."""
 
 from __future__ import annotations
 
@@ -26,3 +27,12 @@ def check_tape(data: Dataset) -> None:
     if np.all(shares == shares[0]) and abs(shares[0]) == 1.0:
         did = "bought" if shares[0] > 0.0 else "sold"
         raise BadInput(f"{data.symbol}: takers only {did}: a one-sided tape")
+
+
+def check_price(data: Dataset) -> None:
+    """Raise BadInput where the mid price of `data` never moves."""
+    mid = data.track.mid
+    if len(mid) and np.ptp(mid) == 0.0:
+        raise BadInput(
+            f"{data.symbol}: the mid price never moves in the data: there is no direction to foretell"
+        )

@@ -68,6 +68,17 @@ def test_what_is_refused(archive: Path, tmp_path: Path, options: tuple[str, ...]
     assert not (tmp_path / "model").exists()
 
 
+def test_a_model_stays_where_the_rest_is_too_short_to_judge(archive: Path, tmp_path: Path) -> None:
+    options = ("--symbol", "BTCUSDT", "--model", "linear", "--to-share", "0.95", "--json")
+    answer = train("--data", str(archive), "-o", str(tmp_path), *options)
+    assert answer.exit_code == 0
+    told = json.loads(answer.stdout.splitlines()[-1])
+    assert told["held_out"] == []
+    assert "judging needs 30" in told["held_out_refused"]
+    assert "what was held out is not judged" in answer.stderr
+    assert artifact.load(tmp_path).version == told["version"]
+
+
 def test_a_file_is_not_overwritten(archive: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(BadInput, match="not a folder"):

@@ -138,6 +138,11 @@ def later(rows: int = 600) -> Dataset:
     return drawn(rows, seed=9, start_ns=LATER_NS)
 
 
+def unmoved() -> Dataset:
+    data = later()
+    return replace(data, track=replace(data.track, mid=np.full(len(data.track.mid), 60_000.0)))
+
+
 def still() -> Dataset:
     data = later()
     values = data.values.copy()
@@ -163,6 +168,7 @@ def full_of_gaps() -> Dataset:
         (lambda: later(40), "rows with a label for 15 s; judging needs 30"),
         (lambda: later(20), "the data have 20 rows"),
         (full_of_gaps, "on 0 rows all windows of 6 s are whole.*there are 300 gaps in 600 rows"),
+        (unmoved, "the mid price never moves in the data"),
         (still, "imbalance_1 never varies in the data, and the model uses it"),
     ],
 )
