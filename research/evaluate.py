@@ -9,7 +9,7 @@ import numpy as np
 
 from research.dataset import Dataset
 from research.fit import MIN_ROWS
-from research.forecast import Loaded, used, whole
+from research.forecast import Loaded, fitted_on, used, whole
 from research.labels import Flags, Floats, Ints
 from research.microprice import states
 from research.pairs import Pair
@@ -55,10 +55,7 @@ def evaluate(
     it was fitted on remain.
     """
     manifest = model.manifest
-    if data.symbol not in manifest.data:
-        raise BadInput(f"the model is of {', '.join(manifest.symbols)}, the data of {data.symbol}")
-    if manifest.schema != data.schema:
-        raise BadInput(f"the model is of feature schema {manifest.schema}, the data of {data.schema}")
+    fitted_on(manifest, data)
     usable, warnings = _usable(manifest, data)
     judged = Judged([], [], {}, warnings)
     seen = 0

@@ -14,6 +14,7 @@ from research.evaluate import Judged, evaluate
 from research.export import save
 from research.forecast import CHALLENGER, load
 from research.microprice import STATES
+from research.simulate import simulate
 from research.train import train_horizons
 from services.features import schema
 from services.model import artifact
@@ -90,6 +91,17 @@ def test_rows_without_whole_windows_get_no_prediction(tmp_path: Path) -> None:
     clean_ns[100:110] = SECOND
     judged = load(tmp_path).moves(replace(data, clean_ns=clean_ns), 5)
     assert np.flatnonzero(np.isnan(judged)).tolist() == list(range(100, 110))
+
+
+def test_nothing_is_predicted_of_the_training_time_nor_of_another_symbol(tmp_path: Path) -> None:
+    data = drawn(400)
+    save(train_horizons(data.part(0.0, 0.5), model="prior"), tmp_path)
+    model = load(tmp_path)
+    assert np.flatnonzero(np.isfinite(model.moves(data, 5))).tolist() == list(range(200, 400))
+    with pytest.raises(BadInput, match="the model predicts on none of"):
+        simulate(model, data.part(0.0, 0.4), period=5)
+    with pytest.raises(BadInput, match="the model is of BTCUSDT, the data of ETHUSDT"):
+        simulate(model, drawn(400, symbol="ETHUSDT", start_ns=LATER_NS), period=5)
 
 
 def test_trees_are_evaluated_and_never_serve(tmp_path: Path) -> None:
