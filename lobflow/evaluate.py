@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from math import isnan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -131,8 +132,8 @@ def chance(judged: Judged) -> str:
 def _difference(pair: Pair) -> str:
     if pair.blocks == 0:
         return "-"
-    mark = "" if pair.is_reliable else "!"
-    return f"{100 * pair.difference:+.1f} ±{100 * pair.error:.1f}{mark}"
+    error = "" if isnan(pair.error) else f" ±{100 * pair.error:.1f}"
+    return f"{100 * pair.difference:+.1f}{error}{'' if pair.is_reliable else '!'}"
 
 
 def _range(one: Range) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +55,9 @@ def compare(
             row.name,
             row.against,
             f"{100 * row.difference:+.2f}",
-            f"{100 * row.low:+.2f}..{100 * row.high:+.2f}{'' if row.is_reliable else '!'}",
+            "-"
+            if isnan(row.low)
+            else f"{100 * row.low:+.2f}..{100 * row.high:+.2f}{'' if row.is_reliable else '!'}",
             str(row.blocks),
         )
     console.print(table)

@@ -109,8 +109,13 @@ def train(
         )
         progress.update(task, description="writing")
         manifest = save(training, output)
-        judged = None if is_whole else evaluate(load_model(output), whole, threshold)
-    _tell(console, training, manifest, judged, output, threshold, as_json, started)
+        judged, refused = None, ""
+        if not is_whole:
+            try:
+                judged = evaluate(load_model(output), whole, threshold)
+            except BadInput as error:  # the model is written, whatever the rest is worth
+                refused = str(error)
+    _tell(console, training, manifest, judged, output, threshold, as_json, started, refused)
 
 
 def _tell(
@@ -122,10 +127,13 @@ def _tell(
     threshold: float,
     as_json: bool,
     started: float,
+    refused: str = "",
 ) -> None:
     held_out = [] if judged is None else judged.scores
     walked = [score for row in training.horizons for score in row.scores]
     show(console, manifest, walked, held_out, output)
+    if refused:
+        console.print(f"what was held out is not judged: {refused}", style="yellow", soft_wrap=True)
     if not as_json:
         return
     pairs = [pair for row in training.horizons for pair in row.pairs]
@@ -135,6 +143,8 @@ def _tell(
         late = score_rows(training.data.symbol, held_out, judged.pairs, threshold, nulls=judged.nulls)
         rows += [{**row, "part": "held_out"} for row in late]
     told = summary(manifest, walked, held_out, output, time.monotonic() - started)
+    if refused:
+        told["held_out_refused"] = refused
     print_json({**told, "rows": rows})
 
 

@@ -16,6 +16,7 @@ from shared.units import SECOND
 
 RESAMPLES = 1000
 RELIABLE_BLOCKS = 30
+FEWEST_BLOCKS = 2  # one block resampled is always itself: an interval without width, which says nothing
 LEAST_S = 30
 SEED = 20240808  # a table is a function of its data
 
@@ -66,16 +67,27 @@ def block_length(recv_ns: Ints, horizon_s: int, series: Floats) -> int:
 
 class Blocks:
     """Resampled blocks of one length over the rows at `recv_ns`, (n,) ascending, n > 0. Two of the same
-    length over the same rows resample the same blocks: differences are paired."""
+    length over the same rows resample the same blocks: differences are paired.
+
+    Time without rows that is longer than a block (between two files of a capture, say) parts the rows into
+    runs. It holds no blocks, and none reaches over it.
+    """
 
     def __init__(self, recv_ns: Ints, block_ns: int) -> None:
-        span_ns = int(recv_ns[-1] - recv_ns[0])
-        self.count = span_ns // block_ns  # of blocks that do not overlap
-        # Blocks begin where a whole one fits; a recording shorter than one block is its own only block.
-        starts = np.flatnonzero(recv_ns + block_ns <= recv_ns[-1] + 1)
-        self._starts = starts if len(starts) else np.zeros(1, dtype=np.int64)
+        first = np.flatnonzero(np.diff(recv_ns, prepend=recv_ns[0] - block_ns - 1) > block_ns)
+        last = np.append(first[1:], len(recv_ns)) - 1
+        end_ns = np.repeat(recv_ns[last], last - first + 1)
+        # Blocks begin where a whole one fits; a run shorter than one block is its own only block.
+        fits = recv_ns + block_ns <= end_ns + 1
+        fits[first] = True
+        self._starts = np.flatnonzero(fits)
         self._ends = np.searchsorted(recv_ns, recv_ns + block_ns, "left")[self._starts]
-        shape = (RESAMPLES, max(1, ceil(span_ns / block_ns)))
+        if len(first) == 1:
+            share = int(recv_ns[-1] - recv_ns[0]) / block_ns
+        else:  # a resample has as many rows as there are
+            share = len(recv_ns) / float((self._ends - self._starts).mean())
+        self.count = int(share)  # of blocks that do not overlap
+        shape = (RESAMPLES, max(1, ceil(share)))
         self._draws = np.random.default_rng(SEED).integers(0, len(self._starts), shape)
 
     def sums(self, marks: Floats) -> Floats:

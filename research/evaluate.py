@@ -9,7 +9,7 @@ import numpy as np
 
 from research.dataset import Dataset
 from research.fit import MIN_ROWS
-from research.forecast import Loaded, used, whole
+from research.forecast import Loaded, fitted_on, used, whole
 from research.labels import Flags, Floats, Ints
 from research.microprice import states
 from research.pairs import Pair
@@ -25,10 +25,12 @@ from research.table import (
     selections,
     table,
 )
+from research.tape import check_price, check_tape
 from services.model.manifest import Manifest
 from shared.errors import BadInput
-from shared.units import SECOND
+from shared.units import MS, SECOND
 
+BOOK_SHARE = 0.9  # of the points of time at which a book is known: below it is worth a word
 TAPE = "trades_"  # features that are zero where a recording holds no trades
 
 
@@ -49,14 +51,11 @@ def evaluate(
 
     Rows before the training range end a horizon and the longest window earlier; rows after it begin at once,
     since no training label looked beyond the range. Raises BadInput for a model of another symbol or schema,
-    where its features are whole on too few rows, do not vary, or where only rows that it was fitted on
-    remain.
+    where its features are whole on too few rows, do not vary, the tape is one-sided, or where only rows that
+    it was fitted on remain.
     """
     manifest = model.manifest
-    if data.symbol not in manifest.data:
-        raise BadInput(f"the model is of {', '.join(manifest.symbols)}, the data of {data.symbol}")
-    if manifest.schema != data.schema:
-        raise BadInput(f"the model is of feature schema {manifest.schema}, the data of {data.schema}")
+    fitted_on(manifest, data)
     usable, warnings = _usable(manifest, data)
     judged = Judged([], [], {}, warnings)
     seen = 0
@@ -130,6 +129,8 @@ def signals_of(manifest: Manifest, horizon_s: int, rows: Dataset) -> dict[str, F
 
 def _usable(manifest: Manifest, data: Dataset) -> tuple[Dataset, list[str]]:
     """The rows on which the model predicts, and what is to be said about the data. Raises BadInput."""
+    check_tape(data)
+    check_price(data)
     mask = whole(manifest, data)
     window_s = manifest.longest_window_ns / SECOND
     if mask.sum() < MIN_ROWS:
@@ -156,6 +157,12 @@ def _usable(manifest: Manifest, data: Dataset) -> tuple[Dataset, list[str]]:
             f"{data.symbol}: {', '.join(refused or dead)} never varies in the data, and the model uses it"
         )
     said = []
+    points = (data.until_ns - data.from_ns) // (data.sample_ms * MS)
+    if len(data.recv_ns) < BOOK_SHARE * points:
+        said.append(
+            f"a book is known at {len(data.recv_ns)} of {points} points of time, and there are "
+            f"{len(data.track.breaks_ns)} gaps: after a gap it is known again from the next snapshot on"
+        )
     if dead:
         said.append(f"{', '.join(dead)} never varies: the data hold no trades, and the model uses them")
     left_out = len(data.recv_ns) - int(mask.sum())

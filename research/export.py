@@ -65,8 +65,18 @@ def save(training: Training, folder: Path) -> Manifest:
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()
     name = f"pipelines-{digest[:12]}.joblib"
     manifest = describe(training, name, digest)
+    try:
+        _write(folder, manifest, buffer.getvalue())
+    except OSError as error:
+        raise BadInput(f"{folder}: cannot be written: {error.strerror}") from error
+    load(folder)
+    return manifest
+
+
+def _write(folder: Path, manifest: Manifest, pipelines: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(buffer.getvalue())
+    name = manifest.joblib_file
+    (folder / name).write_bytes(pipelines)
     is_challenger = any(row.kind == TREES for row in manifest.horizons)
     described, other = artifact.MANIFEST, CHALLENGER
     if is_challenger:
@@ -78,8 +88,6 @@ def save(training: Training, folder: Path) -> Manifest:
     for path in folder.glob("pipelines-*.joblib"):
         if path.name != name:
             path.unlink()
-    load(folder)
-    return manifest
 
 
 def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manifest:

@@ -22,6 +22,7 @@ from research.estimators import (
 from research.labels import Flags, Floats, Ints
 from research.splits import Split, purged_blocks
 from research.table import LATENCY_NS
+from research.tape import check_price, check_tape
 from services.features import schema
 from shared.errors import BadInput
 from shared.units import SECOND
@@ -70,7 +71,8 @@ class Features:
 
 
 def choose_features(feature_set: str, data: Dataset) -> Features:
-    """The set's features that vary in `data`. Raises BadInput for an unknown set, or where none varies."""
+    """The set's features that vary in `data`. Raises BadInput for an unknown set, a one-sided tape, too few
+    rows, a price that never moves, or where none varies."""
     if feature_set not in ("flow", "seed"):
         raise BadInput(f"feature set {feature_set!r} is neither flow nor seed")
     if data.schema != schema.SCHEMA_HASH:
@@ -90,6 +92,8 @@ def choose_features(feature_set: str, data: Dataset) -> Features:
     varies = np.ptp(rows.values[:, list(everything.indices)], axis=0) > 0.0
     if not varies.any():
         raise BadInput(f"{data.symbol}: every feature of set {feature_set} is constant in the data")
+    check_tape(data)
+    check_price(data)
     kept = [name for name, is_kept in zip(everything.names, varies, strict=True) if is_kept]
     dropped = [name for name, is_kept in zip(everything.names, varies, strict=True) if not is_kept]
     return _described(feature_set, kept, sigma, dropped)

@@ -10,7 +10,7 @@ import numpy as np
 from research.dataset import Dataset
 from research.labels import Flags, Floats
 from services.model import artifact
-from services.model.manifest import Manifest
+from services.model.manifest import Manifest, Range
 from services.model.predictor import Predictor
 from shared.errors import BadInput
 
@@ -43,9 +43,12 @@ class Served:
         self._predictor = Predictor(manifest)
 
     def moves(self, data: Dataset, horizon_s: int) -> Floats:
-        """See `Forecaster`."""
+        """See `Forecaster`. As where it serves, nothing is predicted in the time that it was fitted on, and
+        data of another symbol or schema are refused."""
         column = column_of(self.manifest, horizon_s)
+        fitted = fitted_on(self.manifest, data)
         usable = whole(self.manifest, data)
+        usable &= (data.recv_ns < fitted.from_ns) | (data.recv_ns > fitted.until_ns)
         moves = np.full(len(usable), np.nan)
         moves[usable] = [self._predictor.moves(row)[column] for row in data.values[usable].tolist()]
         return moves
@@ -55,6 +58,16 @@ def load(folder: Path) -> Served:
     """The model in `folder`. Raises BadInput with the file and what is wrong with it."""
     described = CHALLENGER if (folder / CHALLENGER).exists() else artifact.MANIFEST
     return Served(artifact.load(folder, described).manifest)
+
+
+def fitted_on(manifest: Manifest, data: Dataset) -> Range:
+    """What the model was fitted on of the symbol of `data`. Raises BadInput for a model of another symbol or
+    feature schema."""
+    if data.symbol not in manifest.data:
+        raise BadInput(f"the model is of {', '.join(manifest.symbols)}, the data of {data.symbol}")
+    if manifest.schema != data.schema:
+        raise BadInput(f"the model is of feature schema {manifest.schema}, the data of {data.schema}")
+    return manifest.data[data.symbol]
 
 
 def used(manifest: Manifest) -> list[int]:

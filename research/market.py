@@ -14,6 +14,7 @@ from services.collector.core import CollectorCore
 from services.collector.feed import Out, Output, Resume
 from services.venue.events import Instrument
 from services.venue.recording import scan, timeline
+from services.venue.snapshots import is_answer
 from shared.errors import BadFrame
 from shared.messages import Message
 from shared.units import SECOND
@@ -46,11 +47,15 @@ def played(
     core = CollectorCore({symbol: row.scale for symbol, row in instruments.items()}, counts, resume)
     wanted: set[str] = set()
     passed = dict.fromkeys(instruments, 0)  # snapshots of each symbol that went by
+    early: dict[
+        str, bytes
+    ] = {}  # snapshots that nobody waited for, since the last diff: they answer the next
     left_out: dict[str, int] = {}
     for event in timeline(files, instruments, left_out):
         if event.kind == "snapshot":
             passed[event.symbol] += 1
             if event.symbol not in wanted:
+                early[event.symbol] = event.data
                 continue
         try:
             if event.kind == "snapshot":
@@ -58,6 +63,11 @@ def played(
                 outputs = core.snapshot(event.recv_ns, event.symbol, event.data)
             else:
                 outputs = core.frame(event.recv_ns, f"{event.symbol.lower()}@{event.kind}", event.data)
+            told = early.pop(event.symbol, None) if event.kind == "depth" else None
+            asks = [output for output in outputs if not isinstance(output, Out)]
+            if told is not None and asks and is_answer(told, event.data):
+                outputs = [output for output in outputs if isinstance(output, Out)]
+                outputs += core.snapshot(event.recv_ns, event.symbol, told)
         except BadFrame:
             counts["parked"] += 1
             continue

@@ -1,8 +1,8 @@
 """Stoikov's microprice (2018): the expected mid after the next few changes, given imbalance and spread.
 
-A Markov chain over states (decile of the best-level imbalance, spread of one tick or more), estimated from
-update to update and made symmetric by counting each transition once more in the mirror. It is a baseline: a
-model that does not beat it has learned nothing that the first level does not say.
+A Markov chain over states (tenth of the range of the best-level imbalance, spread of one tick or more),
+estimated from update to update and made symmetric by counting each transition once more in the mirror. It is
+a baseline: a model that does not beat it has learned nothing that the first level does not say.
 
 Stoikov, S. (2018). The micro-price: a high-frequency estimator of future prices. Quantitative Finance 18(12).
 """

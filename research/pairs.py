@@ -8,7 +8,7 @@ from math import nan
 
 import numpy as np
 
-from research.blocks import RELIABLE_BLOCKS, Blocks, block_length
+from research.blocks import FEWEST_BLOCKS, RELIABLE_BLOCKS, Blocks, block_length
 from research.finite import without_nan
 from research.labels import Flags, Floats
 from research.scores import TAILS, Outcomes, influence
@@ -23,7 +23,7 @@ class Pair:
     name: str
     against: str
     difference: float
-    low: float  # 95 %
+    low: float  # 95 %; NaN with fewer than two blocks, as the error
     high: float
     error: float  # the standard error
     blocks: int
@@ -53,6 +53,7 @@ def pair(
     count, hit, other_count, other_hit = blocks.sums(np.stack([decided[0], hits[0], decided[1], hits[1]]))
     enough = (count > 0) & (other_count > 0)
     gaps = hit[enough] / count[enough] - other_hit[enough] / other_count[enough]
+    gaps = gaps if blocks.count >= FEWEST_BLOCKS else gaps[:0]
     low, high = np.quantile(gaps, TAILS) if len(gaps) else (nan, nan)
     return Pair(
         outcomes.horizon_s,

@@ -8,7 +8,7 @@ from math import nan
 
 import numpy as np
 
-from research.blocks import RELIABLE_BLOCKS, SEED, Blocks, block_length
+from research.blocks import FEWEST_BLOCKS, RELIABLE_BLOCKS, SEED, Blocks, block_length
 from research.finite import without_nan
 from research.labels import Flags, Floats, Ints
 
@@ -31,7 +31,7 @@ class Score:
     hit_rate: float  # among the selected with y != 0
     hit_rate_with_zeros: float  # y = 0 counted as a miss
     skill: float
-    low: float  # 95 % interval of the hit rate, moving blocks
+    low: float  # 95 % interval of the hit rate, moving blocks; NaN with fewer than two
     high: float
     skill_low: float
     skill_high: float
@@ -170,6 +170,8 @@ def _spans(outcomes: Outcomes, signal: Floats, decided: Flags, hits: Flags) -> _
         return _Spans(nan, nan, nan, nan, 0, nan)
     block_ns = block_length(times, outcomes.horizon_s, influence(decided, hits))
     blocks = Blocks(times, block_ns)
+    if blocks.count < FEWEST_BLOCKS:
+        return _Spans(nan, nan, nan, nan, blocks.count, block_ns / 1e9)
     marks = np.stack([decided, hits, decided & (signal > 0.0), decided & (outcomes.moves > 0.0)])
     count, hit, up, moved = blocks.sums(marks)
     enough = count > 0

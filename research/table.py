@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from research.labels import Flags, Floats, labels
 from research.microprice import adjustment, states
 from research.pairs import Pair, pair
 from research.scores import Outcomes, Score, at_coverage, at_threshold, score
+from shared.errors import BadInput
 from shared.units import SECOND
 
 if TYPE_CHECKING:  # importing it loads the compiled features, and workers are to stay small
@@ -116,7 +118,9 @@ def table(
 
 
 def selections(threshold: float, coverages: Sequence[float] = COVERAGES) -> list[Selection]:
-    """A threshold, then the coverages."""
+    """A threshold, then the coverages. Raises BadInput for a threshold that no prediction can reach."""
+    if not isfinite(threshold):
+        raise BadInput(f"threshold {threshold:g} is no number of USDT")
     return [Selection(threshold, None), *(Selection(None, coverage) for coverage in coverages)]
 
 

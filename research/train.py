@@ -76,6 +76,8 @@ def train(
     and at equal coverage. Raises BadInput for too few rows and for names that are none."""
     if not 0.0 < train_pct < 100.0:
         raise BadInput(f"train_pct {train_pct:g} is not between 0 and 100")
+    if period <= 0:
+        raise BadInput(f"period {period:g} is not above zero")
     if not models_list:
         raise BadInput("models_list is empty")
     for model in models_list:
@@ -87,13 +89,16 @@ def train(
     usable = data.rows(features.usable(data))
     after, known = outcomes(usable, period)
     rows = usable.rows(known)
-    training = rows.recv_ns + period * SECOND + LATENCY_NS < boundary_ns
+    training, test = rows.recv_ns + period * SECOND + LATENCY_NS < boundary_ns, rows.recv_ns >= boundary_ns
+    if not test.any():
+        raise BadInput(
+            f"{data.symbol}: no row of the last {100.0 - train_pct:g} % has a label for {period} s"
+        )
     fitted = {}
     for model in models_list:
         kinds = {kind: fit_rows(kind, rows, after, training, features) for kind in kinds_of(model, features)}
         fitted[model] = serve(model, kinds, features)[0]
-    split = (training, rows.recv_ns >= boundary_ns)
-    return fitted, walked(rows, after, [split], features, list(models_list), threshold).scores
+    return fitted, walked(rows, after, [(training, test)], features, list(models_list), threshold).scores
 
 
 def train_horizons(

@@ -35,6 +35,8 @@ def serve(model: str, fitted: Mapping[str, Fitted], features: Features) -> tuple
         return one, "as asked" if one.model is not None else f"{model} keeps no feature: no model"
     asked = SERVING[features.feature_set]
     one = next((fitted[kind] for kind in asked if fitted[kind].model is not None), fitted[asked[-1]])
+    if one.kind == "shrunk" and one.model is None:
+        return one, "the price does not move in the rows fitted on: no model"
     if one.kind == "shrunk":
         share = f"{100.0 * (one.prior_weight or 0.0):g} % prior"
         return (

@@ -12,7 +12,7 @@ from math import nan, sqrt
 
 import numpy as np
 
-from research.blocks import LEAST_S, RELIABLE_BLOCKS, Blocks, automatic_length
+from research.blocks import FEWEST_BLOCKS, LEAST_S, RELIABLE_BLOCKS, Blocks, automatic_length
 from research.labels import Flags, Floats, Ints
 from research.pairs import Pair
 from research.scores import FEE, TAILS, Outcomes, Score, skill
@@ -140,12 +140,13 @@ def scored(
         filled = tally.filled()
         blocks, block_s = frame.blocks(horizon_s, tally.influence(), filled)
         count = blocks.count
-        sums = blocks.sums(tally.marks[:4, filled].astype(np.float64))
-        drawn, hits, ups, moves = sums[:, sums[0] > 0.0]
-        rates, ups, moves = hits / drawn, ups / drawn, moves / drawn
-        gain = rates - (ups * moves + (1.0 - ups) * (1.0 - moves))
-        low, high = (float(end) for end in np.quantile(rates, TAILS))
-        skill_low, skill_high = (float(end) for end in np.quantile(gain, TAILS))
+        if count >= FEWEST_BLOCKS:
+            sums = blocks.sums(tally.marks[:4, filled].astype(np.float64))
+            drawn, hits, ups, moves = sums[:, sums[0] > 0.0]
+            rates, ups, moves = hits / drawn, ups / drawn, moves / drawn
+            gain = rates - (ups * moves + (1.0 - ups) * (1.0 - moves))
+            low, high = (float(end) for end in np.quantile(rates, TAILS))
+            skill_low, skill_high = (float(end) for end in np.quantile(gain, TAILS))
     chosen = tally.selected
     gross = tally.gross / tally.known if tally.known else nan
     cost = tally.cost / tally.known if tally.known else nan
@@ -189,7 +190,8 @@ def paired(
     count, hit, other_count, other_hit = blocks.sums(marks)
     enough = (count > 0.0) & (other_count > 0.0)
     gaps = hit[enough] / count[enough] - other_hit[enough] / other_count[enough]
-    low, high = np.quantile(gaps, TAILS)
+    is_told = blocks.count >= FEWEST_BLOCKS
+    low, high = np.quantile(gaps, TAILS) if is_told else (nan, nan)
     return Pair(
         horizon_s=horizon_s,
         selection=selection,
@@ -198,7 +200,7 @@ def paired(
         difference=float(sums[0][1] / sums[0][0] - sums[1][1] / sums[1][0]),
         low=float(low),
         high=float(high),
-        error=float(gaps.std(ddof=1)),
+        error=float(gaps.std(ddof=1)) if is_told else nan,
         blocks=blocks.count,
         is_reliable=blocks.count >= RELIABLE_BLOCKS,
     )

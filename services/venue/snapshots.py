@@ -1,4 +1,5 @@
-"""Depth snapshots of a replay: the recorded one that follows a place, else the book as it was there."""
+"""Depth snapshots of a replay: the recorded one that came just before a diff, or follows a place, else the
+book as it was there."""
 
 from __future__ import annotations
 
@@ -27,7 +28,15 @@ class Place(NamedTuple):
     data: bytes
 
 
+class _Ids(msgspec.Struct):
+    """Of a diff: the first update in it, and the last one of the diff before."""
+
+    U: int
+    pu: int = -1  # spot has none
+
+
 _decoder = msgspec.json.Decoder(Snapshot)
+_ids = msgspec.json.Decoder(_Ids)
 
 
 def find(files: Sequence[Path], instruments: dict[str, Instrument], symbol: str, seq: int) -> Place | None:
@@ -38,21 +47,37 @@ def find(files: Sequence[Path], instruments: dict[str, Instrument], symbol: str,
     market = Market(instruments[symbol])
     events = timeline(files, instruments)
     at_ns = 0
+    early, asking = b"", b""  # since the last diff; before the one at `seq`, which it answers
     rest: list[Event] = []  # the first event that follows `seq`
     for event in events:
         if event.seq > seq:
             rest.append(event)
             break
-        at_ns = event.recv_ns
+        at_ns, asking = event.recv_ns, b""
         if event.symbol == symbol and event.kind == "depth":
             market.on_depth(event.data)
+            if early and is_answer(early, event.data):
+                asking = early
+            early = b""
         elif event.symbol == symbol and event.kind == "snapshot":
             market.on_snapshot(event.data)
+            early = event.data
+    if asking:  # whoever recorded it asked before the first diff, or before that after a gap
+        return Place(seq, at_ns, asking)
     if max(instruments[symbol].snapshots, default=0) >= at_ns:
         for event in chain(rest, events):
             if event.symbol == symbol and event.kind == "snapshot":
                 return Place(event.seq, event.recv_ns, event.data)
     return Place(seq, at_ns, book(market, MOST_LEVELS)) if market.is_whole else None
+
+
+def is_answer(data: bytes, diff: bytes) -> bool:
+    """Whether a snapshot that came before a diff is new enough to begin a book with that diff."""
+    try:
+        snapshot, ids = _decoder.decode(data), _ids.decode(diff)
+    except msgspec.MsgspecError:
+        return False  # whoever reads them counts them
+    return snapshot.lastUpdateId >= ids.U or snapshot.lastUpdateId == ids.pu
 
 
 def book(market: Quoted, limit: int, event_ms: int = 0) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isnan
 
 import numpy as np
@@ -11,7 +12,7 @@ from research.blocks import Blocks, automatic_length, block_length
 from research.labels import Floats, Ints
 from research.pairs import pair
 from research.permutation import permuted
-from research.scores import Outcomes, at_coverage
+from research.scores import Outcomes, at_coverage, score
 from shared.units import SECOND
 
 
@@ -68,6 +69,44 @@ def test_blocks_of_one_length_resample_the_same_rows() -> None:
     assert first.count == 13
     counted = first.sums(np.ones((1, 400)))
     assert set(counted[0].tolist()) == {14 * 30.0}
+
+
+def test_a_hole_holds_no_blocks() -> None:
+    """Two files of a capture, a day apart: as much is known as of the same rows without the day between."""
+    draw = np.random.default_rng(8)
+    moves = draw.choice([-1.0, 1.0], 800)
+    signal = np.where(draw.random(800) < 0.6, moves, -moves)
+    every = np.ones(800, dtype=np.bool_)
+    whole = outcomes(moves)
+    apart = replace(whole, recv_ns=times(800) + np.repeat([0, 86_400 * SECOND], 400))
+    together, parted = (score("model", "100 %", signal, every, one, is_move=False) for one in (whole, apart))
+    assert (together.blocks, parted.blocks) == (26, 26)
+    assert not parted.is_reliable
+    assert parted.low < parted.hit_rate < parted.high
+    assert parted.high - parted.low == pytest.approx(together.high - together.low, rel=0.2)
+    other = draw.choice([-1.0, 1.0], 800)
+    pairs = [pair(("a", "b"), "100 %", (signal, other), (every, every), one) for one in (whole, apart)]
+    assert pairs[1].error == pytest.approx(pairs[0].error, rel=0.2)
+    counted = Blocks(apart.recv_ns, 30 * SECOND).sums(np.ones((1, 800)))
+    assert set(counted[0].tolist()) == {27 * 30.0}
+
+
+def test_runs_shorter_than_a_block_are_blocks_of_their_own() -> None:
+    recv_ns = times(100) + np.repeat(np.arange(10), 10) * 3600 * SECOND
+    blocks = Blocks(recv_ns, 30 * SECOND)
+    assert blocks.count == 10
+    assert set(blocks.sums(np.ones((1, 100)))[0].tolist()) == {100.0}
+
+
+def test_one_block_has_no_interval() -> None:
+    draw = np.random.default_rng(9)
+    moves, signal, every = draw.normal(size=50), draw.normal(size=50), np.ones(50, dtype=np.bool_)
+    row = score("model", "100 %", signal, every, outcomes(moves), is_move=True)
+    assert (row.blocks, row.is_reliable) == (1, False)
+    assert np.isnan([row.low, row.high, row.skill_low]).all()
+    assert row.plain()["low"] is None
+    found = pair(("a", "b"), "100 %", (signal, -signal), (every, every), outcomes(moves))
+    assert np.isnan([found.difference, found.low, found.error]).tolist() == [False, True, True]
 
 
 def test_a_predictor_and_itself_do_not_differ() -> None:

@@ -60,12 +60,31 @@ def test_the_table_without_json(archive: Path, tmp_path: Path, features: str) ->
         (("--symbol", "BTCUSDT", "--from-share", "0.9", "--to-share", "0.1"), "is no part of 0 to 1"),
         (("--symbol", "BTCUSDT", "--model", "forest"), "none of auto, linear, ridge, lasso"),
         (("--symbol", "BTCUSDT", "--features", "all"), "neither flow nor seed"),
+        (("--symbol", "BTCUSDT", "--model", "linear", "--threshold", "inf"), "inf is no number of USDT"),
     ],
 )
 def test_what_is_refused(archive: Path, tmp_path: Path, options: tuple[str, ...], text: str) -> None:
     with pytest.raises(BadInput, match=text):
         train("--data", str(archive), "-o", str(tmp_path / "model"), *options)
     assert not (tmp_path / "model").exists()
+
+
+def test_a_model_stays_where_the_rest_is_too_short_to_judge(archive: Path, tmp_path: Path) -> None:
+    options = ("--symbol", "BTCUSDT", "--model", "linear", "--to-share", "0.95", "--json")
+    answer = train("--data", str(archive), "-o", str(tmp_path), *options)
+    assert answer.exit_code == 0
+    told = json.loads(answer.stdout.splitlines()[-1])
+    assert told["held_out"] == []
+    assert "judging needs 30" in told["held_out_refused"]
+    assert "what was held out is not judged" in answer.stderr
+    assert artifact.load(tmp_path).version == told["version"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    options = ("--symbol", "BTCUSDT", "--model", "linear")
+    with pytest.raises(BadInput, match=r"file/model: cannot be written: Not a directory"):
+        train("--data", str(archive), "-o", str(tmp_path / "file" / "model"), *options)
 
 
 def test_a_file_is_not_overwritten(archive: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from research.evaluate import Judged, evaluate
 from research.export import save
 from research.forecast import CHALLENGER, load
 from research.microprice import STATES
+from research.simulate import simulate
 from research.train import train_horizons
 from services.features import schema
 from services.model import artifact
@@ -92,6 +93,17 @@ def test_rows_without_whole_windows_get_no_prediction(tmp_path: Path) -> None:
     assert np.flatnonzero(np.isnan(judged)).tolist() == list(range(100, 110))
 
 
+def test_nothing_is_predicted_of_the_training_time_nor_of_another_symbol(tmp_path: Path) -> None:
+    data = drawn(400)
+    save(train_horizons(data.part(0.0, 0.5), model="prior"), tmp_path)
+    model = load(tmp_path)
+    assert np.flatnonzero(np.isfinite(model.moves(data, 5))).tolist() == list(range(200, 400))
+    with pytest.raises(BadInput, match="the model predicts on none of"):
+        simulate(model, data.part(0.0, 0.4), period=5)
+    with pytest.raises(BadInput, match="the model is of BTCUSDT, the data of ETHUSDT"):
+        simulate(model, drawn(400, symbol="ETHUSDT", start_ns=LATER_NS), period=5)
+
+
 def test_trees_are_evaluated_and_never_serve(tmp_path: Path) -> None:
     training = train_horizons(drawn(500), model="boosting", horizons_s=(5,))
     manifest = save(training, tmp_path)
@@ -138,6 +150,11 @@ def later(rows: int = 600) -> Dataset:
     return drawn(rows, seed=9, start_ns=LATER_NS)
 
 
+def unmoved() -> Dataset:
+    data = later()
+    return replace(data, track=replace(data.track, mid=np.full(len(data.track.mid), 60_000.0)))
+
+
 def still() -> Dataset:
     data = later()
     values = data.values.copy()
@@ -163,6 +180,7 @@ def full_of_gaps() -> Dataset:
         (lambda: later(40), "rows with a label for 15 s; judging needs 30"),
         (lambda: later(20), "the data have 20 rows"),
         (full_of_gaps, "on 0 rows all windows of 6 s are whole.*there are 300 gaps in 600 rows"),
+        (unmoved, "the mid price never moves in the data"),
         (still, "imbalance_1 never varies in the data, and the model uses it"),
     ],
 )
@@ -180,3 +198,35 @@ def test_a_tape_without_trades_is_said_and_judged(tmp_path: Path) -> None:
     judged = evaluate(load(tmp_path), replace(data, values=values))
     assert any("the data hold no trades" in warning for warning in judged.warnings)
     assert judged.scores
+
+
+def one_sided(side: float, rows: int = 600) -> Dataset:
+    data = later()
+    values = data.values.copy()
+    values[:, [schema.NAMES.index(name) for name in schema.NAMES if name.startswith("trades_")]] = 0.0
+    values[:rows, schema.indices(["trades_30s"])] = side
+    return replace(data, values=values)
+
+
+@pytest.mark.parametrize(("side", "did"), [(1.0, "bought"), (-1.0, "sold")])
+def test_a_one_sided_tape_is_refused(tmp_path: Path, side: float, did: str) -> None:
+    trained(tmp_path)
+    with pytest.raises(BadInput, match=f"takers only {did}: a one-sided tape"):
+        evaluate(load(tmp_path), one_sided(side))
+    with pytest.raises(BadInput, match=f"takers only {did}: a one-sided tape"):
+        train_horizons(one_sided(side))
+
+
+def test_few_trades_of_one_side_are_no_reason(tmp_path: Path) -> None:
+    trained(tmp_path)
+    assert evaluate(load(tmp_path), one_sided(1.0, rows=20)).scores
+    assert evaluate(load(tmp_path), replace(one_sided(1.0), trades=5)).scores
+
+
+def test_a_book_that_is_lost_after_a_gap_is_said(tmp_path: Path) -> None:
+    trained(tmp_path)
+    data = later()
+    half = np.arange(len(data.recv_ns)) < 300
+    lost = replace(data.rows(half), track=replace(data.track, breaks_ns=data.recv_ns[300:301]))
+    assert any("a book is known at 300 of 599" in one for one in evaluate(load(tmp_path), lost).warnings)
+    assert evaluate(load(tmp_path), data).warnings == []

@@ -12,9 +12,10 @@ import pytest
 from model_data import drawn, trained
 
 from research.export import save
-from research.fit import choose_features
+from research.fit import Fitted, choose_features
 from research.prior import SIGNALS
 from research.train import train, train_horizons
+from research.walk import AUTO, serve
 from services.features import schema
 from services.model import artifact
 from services.model.manifest import Manifest, content_version, defect
@@ -180,6 +181,12 @@ def without_signals() -> object:
     return replace(data, values=values)
 
 
+def unmoved() -> object:
+    data = drawn(200)
+    flat = np.full(200, 60_000.0)
+    return replace(data, mid=flat, track=replace(data.track, mid=flat))
+
+
 def constant() -> object:
     data = drawn(200)
     return replace(data, values=np.ones_like(data.values))
@@ -191,6 +198,7 @@ def constant() -> object:
         (lambda: drawn(20), {}, "training needs 30"),
         (lambda: drawn(35), {}, "labelled rows"),
         (constant, {}, "every feature of set flow is constant"),
+        (unmoved, {}, "the mid price never moves in the data"),
         (without_signals, {}, "the prior needs one of imbalance_1"),
         (lambda: drawn(200), {"feature_set": "other"}, "neither flow nor seed"),
         (lambda: drawn(200), {"model": "forest"}, "none of auto"),
@@ -208,3 +216,19 @@ def test_what_is_refused(make: object, options: dict[str, str], text: str) -> No
 def test_a_part_lies_within_the_whole(low: float, high: float) -> None:
     with pytest.raises(BadInput, match="is no part of 0 to 1"):
         drawn(50).part(low, high)
+
+
+@pytest.mark.parametrize(
+    ("train_pct", "period", "text"),
+    [(70, 0, "period 0 is not above zero"), (99.5, 10, "no row of the last 0.5 % has a label for 10 s")],
+)
+def test_a_call_without_anything_to_judge_by_is_refused(train_pct: float, period: int, text: str) -> None:
+    with pytest.raises(BadInput, match=text):
+        train(["prior"], drawn(200), train_pct=train_pct, period=period)
+
+
+def test_a_prior_without_moves_says_so() -> None:
+    data = drawn(200)
+    features = choose_features("flow", data)
+    empty = Fitted("shrunk", None, None, 0, 5, features, 1.0)
+    assert serve(AUTO, {"shrunk": empty}, features)[1].endswith("no model")

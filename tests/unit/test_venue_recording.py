@@ -14,6 +14,7 @@ import pytest
 from research.market import market_entries
 from services.venue import market as venue_market
 from services.venue.recording import scan, timeline
+from services.venue.snapshots import Place, find
 from services.venue.tape import Tape, Trade
 from shared.errors import BadInput
 from shared.messages import FeedStatus, Lob
@@ -64,6 +65,47 @@ def test_tick_lot_and_bounds_are_read_from_the_frames(tmp_path: Path) -> None:
     assert row.scale == Scale(100_000_000, 25_000_000)
     assert (row.first_ns, row.last_ns, row.frames) == (T0, T0 + 9 * MS, 3)
     assert row.snapshots == (T0 + 3 * MS,)
+
+
+def books_of(path: Path) -> list[tuple[int, bytes]]:
+    return [(one.recv_ns, one.bids) for _, _, one in market_entries([path]) if isinstance(one, Lob)]
+
+
+def update(first: int, last: int, previous: int) -> str:
+    ms = T0 // MS
+    return frame("depth", E=ms, T=ms, U=first, u=last, pu=previous, b=[["100.0", "2.000"]], a=[])
+
+
+def test_a_snapshot_just_before_the_first_diff_answers_it(tmp_path: Path) -> None:
+    rows = [(0, SNAPSHOT), (10, trade(10, "100.1", "0.5")), (20, update(1, 9, 0)), (30, update(10, 12, 9))]
+    early = written(tmp_path / "early", rows)
+    usual = written(tmp_path / "usual", [rows[1], rows[2], (20, SNAPSHOT), rows[3]])
+    assert books_of(early) == books_of(usual)
+    assert len(books_of(early)) == 2
+    # In lockstep the venue gives the collector the same, at the same place.
+    instruments = scan([early])
+    asked = next(event.seq for event in timeline([early], instruments) if event.kind == "depth")
+    found = find([early], instruments, "BTCUSDT", asked)
+    assert found == Place(asked, T0 + 20 * MS, SNAPSHOT.encode())
+
+
+def test_a_snapshot_after_a_gap_and_before_a_diff_answers_that(tmp_path: Path) -> None:
+    again = SNAPSHOT.replace("5", "105", 1)
+    rows = [
+        (0, update(1, 9, 0)),
+        (5, SNAPSHOT),
+        (20, update(10, 12, 9)),
+        (30, again),
+        (40, update(104, 110, 103)),
+    ]
+    assert [at_ns - T0 for at_ns, _ in books_of(written(tmp_path / "r", rows))] == [5 * MS, 20 * MS, 40 * MS]
+
+
+def test_an_early_snapshot_that_is_too_old_answers_nothing(tmp_path: Path) -> None:
+    path = written(tmp_path / "r", [(0, SNAPSHOT), (20, update(7, 9, 6)), (30, update(10, 12, 9))])
+    assert books_of(path) == []
+    instruments = scan([path])
+    assert find([path], instruments, "BTCUSDT", 2) is None
 
 
 def test_trades_close_into_aggregates_by_price_side_and_time(tmp_path: Path) -> None:
