@@ -17,7 +17,7 @@ from scipy.signal import lfilter
 
 from research.labels import Floats, Ints
 from research.microprice import Quotes, count
-from research.rows.layout import DAY_NS, SIGMA, SOURCE, Labels, Plan, Rows, Source, date_at, plan
+from research.rows.layout import DAY_NS, SOURCE, Labels, Plan, Rows, Source, date_at, plan
 from research.rows.store import Store, opened
 from research.rows.writing import DayFile
 from services.features import schema
@@ -81,10 +81,11 @@ def _drawn(made: Plan, seed: int, number: int) -> _Day:
     draw = np.random.default_rng([seed, number])
     pressure = _wander(draw, SECONDS, 6.0)
     sigma = 2.0 * np.exp(0.5 * _wander(draw, SECONDS, 600.0))
+    sigmas = dict(zip(schema.SIGMAS, (sigma, 2.0 * np.sqrt(sigma / 2.0)), strict=True))
     values = np.empty((SECONDS, len(made.names)))
     for at, name in enumerate(made.names):
         own = _wander(draw, SECONDS, 1.0 + at % 7)
-        values[:, at] = sigma if name == SIGMA else np.tanh(0.4 * pressure + 0.6 * own)
+        values[:, at] = sigmas[name] if name in sigmas else np.tanh(0.4 * pressure + 0.6 * own)
     steps = sigma * (PRESSURE * pressure + draw.normal(0.0, 1.0, SECONDS))
     spread_ticks = np.where(draw.random(SECONDS) < 0.9, 1, draw.integers(2, 6, SECONDS))
     gaps = np.sort(draw.choice(np.arange(60, SECONDS), GAPS_A_DAY, replace=False))

@@ -42,13 +42,13 @@ def test_what_is_saved_is_served(store: Store, tmp_path: Path, model: str) -> No
     assert manifest.data["BTCUSDT"].files == ("drawn",)
     assert np.any(np.array(manifest.microprice) != 0.0)
     names = {row.name for row in manifest.reference}
-    assert {"imbalance_1", "sigma"} <= names
-    assert len(names) == len(manifest.names) + 1 + 3  # features, sigma, residuals of each horizon
+    assert {"imbalance_1", "sigma", "slow sigma"} <= names
+    assert len(names) == len(manifest.names) + 2 + 3  # features, sigmas, residuals of each horizon
     predictor = artifact.load(tmp_path / "model")
     pipelines = joblib.load(tmp_path / "model" / manifest.joblib_file)
-    X = store.days[-1].features((*manifest.names, "sigma_30s"))[:50]
+    X = store.days[-1].features((*manifest.names, *schema.SIGMAS))[:50]
     vectors = np.zeros((len(X), schema.WIDTH))
-    vectors[:, [*manifest.indices, manifest.sigma_index]] = X
+    vectors[:, manifest.used] = X
     served = np.array([predictor.moves(row) for row in vectors.tolist()])
     for column, row in enumerate(manifest.horizons):
         np.testing.assert_allclose(served[:, column], pipelines[row.horizon_s].predict(X), rtol=1e-9)
