@@ -41,7 +41,7 @@ def build(
     warnings: list[str] = []
     for live in lives:
         manifest = find_manifest(models, live.versions.most_common(1)[0][0])
-        compared = promise.compare(_promised(manifest), live.scores, SERVED)
+        compared = promise.compare(_promised(manifest.of(live.symbol)), live.scores, SERVED)
         everything += compared
         origin = verdict.Origin(
             kind="synthetic" if venue.name == "synthetic" else "live",

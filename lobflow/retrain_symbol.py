@@ -52,7 +52,8 @@ def retrain(data: Dataset, folder: ModelFolder, monitor: Monitor) -> Outcome:
     serving = monitor.serves(symbol) or serving_of(folder.folder, symbol) or ""
     old = registry.manifest_of(folder.folder, serving) if serving else None
     split_ns = data.from_ns + int((data.until_ns - data.from_ns) * FITTED_SHARE)
-    if old is not None and symbol in old.data and data.from_ns <= old.data[symbol].until_ns > split_ns:
+    ends = [] if old is None or symbol not in old.data else [one.until_ns for one in old.data.values()]
+    if any(data.from_ns <= until_ns > split_ns for until_ns in ends):
         return _nothing(symbol, f"model {serving} was fitted on some of the newest quarter: too early")
     fresh = _fitted(data, folder)
     if not any(row.kind for row in fresh.horizons):

@@ -114,7 +114,7 @@ def _usable(manifests: Sequence[Manifest], data: Dataset, longest_s: int) -> Fla
     """Rows that every version can predict and none has seen anything of."""
     mask = np.ones(len(data.recv_ns), dtype=np.bool_)
     for one in manifests:
-        mask &= whole(one, data) & unseen_rows(one, data.symbol, data.recv_ns, longest_s)
+        mask &= whole(one, data) & unseen_rows(one, data.recv_ns, longest_s)
     return mask
 
 

@@ -78,8 +78,15 @@ class Dataset:
         if not 0.0 <= from_share < to_share <= 1.0:
             raise BadInput(f"{from_share:g} to {to_share:g} is no part of 0 to 1")
         span = self.until_ns - self.from_ns
-        from_ns = self.from_ns + int(span * from_share)
-        until_ns = self.from_ns + int(span * to_share)
+        return self.between(self.from_ns + int(span * from_share), self.from_ns + int(span * to_share))
+
+    def between(self, from_ns: int, until_ns: int) -> Dataset:
+        """The rows in a span of time, as far as the recording reaches; nothing after it is known to their
+        labels. Raises BadInput where the recording lies elsewhere."""
+        if from_ns > self.until_ns or until_ns < self.from_ns:
+            raise BadInput(f"{self.symbol}: no data in the part of the time that is asked for")
+        is_all = from_ns <= self.from_ns and until_ns >= self.until_ns
+        from_ns, until_ns = max(from_ns, self.from_ns), min(until_ns, self.until_ns)
         inside = self.rows((self.recv_ns >= from_ns) & (self.recv_ns <= until_ns))
         return replace(
             inside,
@@ -87,7 +94,7 @@ class Dataset:
             track=self.track.until(until_ns),
             from_ns=from_ns,
             until_ns=until_ns,
-            trades=self.trades if (from_share, to_share) == (0.0, 1.0) else None,
+            trades=self.trades if is_all else None,
         )
 
 
@@ -108,6 +115,22 @@ def load(
     if chosen not in entries:
         raise BadInput(f"the data hold no {chosen}, only {', '.join(sorted(entries))}")
     return replace(sample(chosen, entries[chosen], sample_ms), files=tuple(path.name for path in paths))
+
+
+def load_all(paths: Sequence[Path], symbols: Sequence[str] = (), sample_ms: int = 1000) -> list[Dataset]:
+    """The datasets of `symbols`, or of all that the data hold, by name. Raises BadInput where one is not
+    there."""
+    entries = _read(paths)
+    if not entries:
+        raise BadInput(f"{', '.join(str(path) for path in paths)}: no market data")
+    for symbol in symbols:
+        if symbol not in entries:
+            raise BadInput(f"the data hold no {symbol}, only {', '.join(sorted(entries))}")
+    files = tuple(path.name for path in paths)
+    return [
+        replace(sample(symbol, entries[symbol], sample_ms), files=files)
+        for symbol in sorted(set(symbols) or entries)
+    ]
 
 
 def _read(paths: Sequence[Path]) -> dict[str, list[tuple[str, Message]]]:

@@ -50,9 +50,15 @@ class RootMeanSquareScaler(TransformerMixin, BaseEstimator):  # type: ignore[mis
     """Divides each feature by its root mean square and never centers: a mean learned over an hour of one
     direction is that hour's drift."""
 
-    def fit(self, X: Floats, y: Floats | None = None) -> RootMeanSquareScaler:
-        """X of shape (n, k). A feature that is zero throughout is left as it is."""
-        size = np.sqrt(np.mean(np.square(X), axis=0))
+    def fit(
+        self, X: Floats, y: Floats | None = None, sample_weight: Floats | None = None
+    ) -> RootMeanSquareScaler:
+        """X of shape (n, k), weights of shape (n,). A feature that is zero throughout is left as it is."""
+        squares = np.square(X)
+        if sample_weight is None:
+            size = np.sqrt(np.mean(squares, axis=0))
+        else:
+            size = np.sqrt(np.average(squares, axis=0, weights=sample_weight))
         self.scale_ = np.where(size > 0.0, size, 1.0)
         self.n_features_in_ = X.shape[1]
         return self
@@ -77,11 +83,16 @@ class VolatilityTarget(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.horizon_s = horizon_s
         self.power = power
 
-    def fit(self, X: Floats, y: Floats) -> VolatilityTarget:
-        """X of shape (n, k + 2), y of shape (n,) in quote currency."""
+    def fit(self, X: Floats, y: Floats, sample_weight: Floats | None = None) -> VolatilityTarget:
+        """X of shape (n, k + 2), y of shape (n,) in quote currency, weights of shape (n,)."""
         weights = {}
+        if sample_weight is not None:
+            weights["regress__sample_weight"] = sample_weight
+            if "scale" in self.regressor.named_steps:
+                weights["scale__sample_weight"] = sample_weight
         if self.power != 1.0:
-            weights["regress__sample_weight"] = row_weights(X[:, -SIGMAS:], self.power)
+            uneven = row_weights(X[:, -SIGMAS:], self.power)
+            weights["regress__sample_weight"] = uneven if sample_weight is None else uneven * sample_weight
         self.regressor_ = clone(self.regressor).fit(X[:, :-SIGMAS], y / self.scale(X), **weights)
         self.n_features_in_ = X.shape[1]
         return self

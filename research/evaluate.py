@@ -64,7 +64,7 @@ def evaluate(
             warnings.append(f"{row.horizon_s} s: the model has none ({row.reason})")
             continue
         after, known = outcomes(usable, row.horizon_s)
-        unseen = unseen_rows(manifest, data.symbol, after.recv_ns, row.horizon_s)
+        unseen = unseen_rows(manifest, after.recv_ns, row.horizon_s)
         seen = max(seen, int((~unseen).sum()))
         if len(unseen) and not unseen.any():
             raise BadInput(
@@ -108,17 +108,18 @@ def judge(
     return found, nulls
 
 
-def unseen_rows(manifest: Manifest, symbol: str, recv_ns: Ints, horizon_s: int) -> Flags:
-    """The rows, (n,), that share nothing with those that the model was fitted on."""
-    fitted = manifest.data[symbol]
+def unseen_rows(manifest: Manifest, recv_ns: Ints, horizon_s: int) -> Flags:
+    """The rows, (n,), that share no time with those that the model was fitted on, of whichever symbol."""
     reach_ns = horizon_s * SECOND + LATENCY_NS + manifest.longest_window_ns
-    unseen: Flags = (recv_ns > fitted.until_ns) | (recv_ns + reach_ns < fitted.from_ns)
+    unseen: Flags = np.ones(len(recv_ns), dtype=np.bool_)
+    for fitted in manifest.data.values():
+        unseen &= (recv_ns > fitted.until_ns) | (recv_ns + reach_ns < fitted.from_ns)
     return unseen
 
 
 def signals_of(manifest: Manifest, horizon_s: int, rows: Dataset) -> dict[str, Floats]:
     """The baselines of each row, (n,); what they learned, they learned where the model was fitted."""
-    signals = baselines(rows)
+    manifest, signals = manifest.of(rows.symbol), baselines(rows)
     if manifest.microprice:
         signals["microprice"] = np.array(manifest.microprice)[states(rows.imbalance_1, rows.spread_ticks)]
     most = next(row.majority for row in manifest.horizons if row.horizon_s == horizon_s)

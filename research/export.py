@@ -6,6 +6,7 @@ import hashlib
 import io
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from math import fsum
@@ -25,7 +26,7 @@ from research.reference import references
 from research.train import HorizonFit, Training
 from services.features import schema
 from services.model import artifact
-from services.model.manifest import FORMAT, NO_BOUND, Horizon, Manifest, Range, Tree, content_version
+from services.model.manifest import FORMAT, NO_BOUND, Horizon, Manifest, Own, Range, Tree, content_version
 from shared.errors import BadInput
 
 LIBRARIES = ("joblib", "numba", "numpy", "scikit-learn", "scipy")
@@ -50,8 +51,9 @@ def folded(model: Any, is_scaled: bool) -> tuple[Floats, Floats, Floats, float]:
     return -unbounded, unbounded, weights, offset
 
 
-def save(training: Training, folder: Path) -> Manifest:
-    """Write the model into `folder`, in place of the one there. Returns its manifest.
+def save(training: Training | Sequence[Training], folder: Path) -> Manifest:
+    """Write the model into `folder`, in place of the one there; several trainings are of symbols that were
+    pooled. Returns its manifest.
 
     Trees are written as a challenger, which no service takes for a model (see `research.forecast`) until it
     is registered, and then as a shadow. The joblib file carries its hash in its name and the manifest is
@@ -59,12 +61,13 @@ def save(training: Training, folder: Path) -> Manifest:
     """
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"{folder}: not a folder")
-    pipelines = {row.horizon_s: row.served.model for row in training.horizons}
+    trainings = [training] if isinstance(training, Training) else training
+    pipelines = {row.horizon_s: row.served.model for row in trainings[0].horizons}
     buffer = io.BytesIO()
     joblib.dump(pipelines, buffer, compress=3)
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()
     name = f"pipelines-{digest[:12]}.joblib"
-    manifest = describe(training, name, digest)
+    manifest = describe(trainings, name, digest)
     try:
         _write(folder, manifest, buffer.getvalue())
     except OSError as error:
@@ -90,17 +93,22 @@ def _write(folder: Path, manifest: Manifest, pipelines: bytes) -> None:
             path.unlink()
 
 
-def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manifest:
-    """The manifest of a training."""
-    data, features, staged = training.data, training.features, training.staged
-    rows = len(data.recv_ns) if staged is None else staged.rows
+def describe(trainings: Sequence[Training], joblib_file: str, joblib_sha256: str) -> Manifest:
+    """The manifest of a training, or of those of symbols that were pooled."""
+    first = trainings[0]
+    features, is_pooled = first.features, len(trainings) > 1
+    owns = [_own(training) for training in trainings]
+    horizons = tuple(_horizon(row, features.is_scaled) for row in first.horizons)
+    if is_pooled:  # each symbol has its own
+        bare = {"threshold": None, "majority": None, "scores": ()}
+        horizons = tuple(msgspec.structs.replace(row, **bare) for row in horizons)
     manifest = Manifest(
         format=FORMAT,
         version="",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        symbols=(data.symbol,),
-        data={data.symbol: Range(data.from_ns, data.until_ns, rows, data.sha256, data.files)},
-        sample_ms=data.sample_ms,
+        symbols=tuple(training.data.symbol for training in trainings),
+        data={training.data.symbol: _range(training) for training in trainings},
+        sample_ms=first.data.sample_ms,
         feature_set=features.feature_set,
         names=features.names,
         dropped=features.dropped,
@@ -110,15 +118,33 @@ def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manife
         vector_size=schema.WIDTH,
         schema=schema.SCHEMA_HASH,
         longest_window_ns=features.longest_window_ns,
-        horizons=tuple(_horizon(row, features.is_scaled) for row in training.horizons),
+        horizons=horizons,
         joblib_file=joblib_file,
         joblib_sha256=joblib_sha256,
         libraries={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         git_revision=git_revision(),
-        reference=references(training) if staged is None else staged.references,
-        microprice=tuple(adjustment(data.quotes).tolist()) if staged is None else staged.microprice,
+        reference=() if is_pooled else owns[0].reference,
+        microprice=() if is_pooled else owns[0].microprice,
+        own={one.data.symbol: own for one, own in zip(trainings, owns, strict=True)} if is_pooled else {},
     )
     return msgspec.structs.replace(manifest, version=content_version(manifest))
+
+
+def _range(training: Training) -> Range:
+    data, staged = training.data, training.staged
+    rows = len(data.recv_ns) if staged is None else staged.rows
+    return Range(data.from_ns, data.until_ns, rows, data.sha256, data.files)
+
+
+def _own(training: Training) -> Own:
+    staged = training.staged
+    return Own(
+        thresholds=tuple(row.threshold for row in training.horizons),
+        majorities=tuple(row.majority for row in training.horizons),
+        scores=tuple(tuple(score.plain() for score in row.scores) for row in training.horizons),
+        microprice=tuple(adjustment(training.data.quotes).tolist()) if staged is None else staged.microprice,
+        reference=references(training) if staged is None else staged.references,
+    )
 
 
 def _horizon(row: HorizonFit, is_scaled: bool) -> Horizon:

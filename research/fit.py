@@ -22,6 +22,7 @@ from research.sigmas import SIGMAS, row_weights, scales
 from research.splits import Split, purged_blocks
 from research.table import LATENCY_NS
 from research.tape import check_price, check_tape
+from research.weights import Pool
 from services.features import schema
 from shared.errors import BadInput
 from shared.units import SECOND
@@ -72,11 +73,25 @@ class Features:
         return matrix
 
 
-def choose_features(feature_set: str, data: Dataset) -> Features:
-    """The set's features that vary in `data`. Raises BadInput for an unknown set, a one-sided tape, too few
-    rows, a price that never moves, or where none varies."""
+def choose_features(feature_set: str, *data: Dataset) -> Features:
+    """The set's features that vary in each of `data`. Raises BadInput for an unknown set, a one-sided tape,
+    too few rows, a price that never moves, or where none varies."""
     if feature_set not in ("flow", "seed"):
         raise BadInput(f"feature set {feature_set!r} is neither flow nor seed")
+    found = [_varying(feature_set, one) for one in data]
+    if len(found) == 1:
+        return found[0]
+    dropped = {name for one in found for name in one.dropped}
+    everything = [name for name in schema.names(feature_set) if name in (*found[0].names, *dropped)]
+    kept = [name for name in everything if name not in dropped]
+    if not kept:
+        symbols = ", ".join(one.symbol for one in data)
+        raise BadInput(f"{symbols}: no feature of set {feature_set} varies in all of them")
+    sigmas = schema.SIGMAS if found[0].is_scaled else ()
+    return described(feature_set, kept, sigmas, [name for name in everything if name in dropped])
+
+
+def _varying(feature_set: str, data: Dataset) -> Features:
     if data.schema != schema.SCHEMA_HASH:
         raise BadInput(f"features of schema {data.schema}, not {schema.SCHEMA_HASH}")
     sigmas = schema.SIGMAS if feature_set == "flow" else ()
@@ -147,25 +162,36 @@ class Fitted:
         return moves
 
 
-def fit(kind: str, X: Floats, y: Floats, recv_ns: Ints, horizon_s: int, features: Features) -> Fitted:
+def fit(
+    kind: str,
+    X: Floats,
+    y: Floats,
+    recv_ns: Ints,
+    horizon_s: int,
+    features: Features,
+    pool: Pool | None = None,
+) -> Fitted:
     """Fit one kind on labelled rows: X as `Features.matrix`, y (n,) in quote currency, times ascending.
-    Raises BadInput for too few rows, and for a prior in raw units."""
+    `pool` says whose the rows are where they are of several symbols. Raises BadInput for too few rows, and
+    for a prior or a pool in raw units."""
     if len(y) < MIN_ROWS:
         raise BadInput(f"{len(y)} labelled rows for {horizon_s} s; training needs {MIN_ROWS}")
     if kind in (*PRIORS, TREES) and not features.is_scaled:
         raise BadInput(f"{kind} is of feature set flow, not of {features.feature_set}")
+    if pool is not None and not features.is_scaled:
+        raise BadInput(f"feature set {features.feature_set} is in raw units, which cannot be pooled")
     if kind in PRIORS:
-        return _believed(kind, X, y, recv_ns, horizon_s, features)
-    alpha = None
+        return _believed(kind, X, y, recv_ns, horizon_s, features, pool)
+    alpha, weights = None, None if pool is None else pool.weights()
     if kind == "ridge" or kind in SPARSE:
         bare, target = X, y
         if features.is_scaled:
             bare, target = X[:, :-SIGMAS], y / scales(X[:, -SIGMAS:], horizon_s)
         splits = _splits(recv_ns, horizon_s, features)
-        alpha = penalty.choose(bare, target, splits, features.is_scaled, kind)
+        alpha = penalty.choose(bare, target, splits, features.is_scaled, kind, weights)
         if alpha is None:
             return Fitted(kind, None, None, 0, horizon_s, features)
-    model = estimator(kind, horizon_s, features.is_scaled, alpha).fit(X, y)
+    model = _weighted(estimator(kind, horizon_s, features.is_scaled, alpha), X, y, weights)
     if kind == TREES:
         return Fitted(kind, model, None, len(features.names), horizon_s, features)
     pipeline = model.regressor_ if features.is_scaled else model
@@ -173,18 +199,34 @@ def fit(kind: str, X: Floats, y: Floats, recv_ns: Ints, horizon_s: int, features
     return Fitted(kind, model if kept else None, alpha, kept, horizon_s, features)
 
 
-def _believed(kind: str, X: Floats, y: Floats, recv_ns: Ints, horizon_s: int, features: Features) -> Fitted:
+def _weighted(model: Any, X: Floats, y: Floats, weights: Floats | None) -> Any:
+    return model.fit(X, y) if weights is None else model.fit(X, y, sample_weight=weights)
+
+
+def _believed(
+    kind: str,
+    X: Floats,
+    y: Floats,
+    recv_ns: Ints,
+    horizon_s: int,
+    features: Features,
+    pool: Pool | None,
+) -> Fitted:
     """The prior alone, or mixed with a fit as far as rows held out ask for it."""
     directions = prior.directions(features.names)
-    step_ns = int(np.median(np.diff(recv_ns)))
-    independent = len(y) * min(1.0, step_ns / (horizon_s * SECOND))
+    power = SIGMA_POWER[kind]
+    uneven = row_weights(X[:, -SIGMAS:], power)
+    if pool is None:
+        times, step_ns, weights = len(y), int(np.median(np.diff(recv_ns))), None
+    else:
+        times, step_ns, weights = pool.times(recv_ns), pool.step_ns, pool.weights(uneven)
+    independent = times * min(1.0, step_ns / (horizon_s * SECOND))
     chosen = shrinkage.Chosen(1.0, 0.0)
     if kind == "shrunk":
-        power = SIGMA_POWER[kind]
         chosen = shrinkage.choose(
             X[:, :-SIGMAS],
             y / scales(X[:, -SIGMAS:], horizon_s, power),
-            row_weights(X[:, -SIGMAS:], power),
+            uneven if weights is None else uneven * weights,
             recv_ns,
             _splits(recv_ns, horizon_s, features),
             directions,
@@ -193,7 +235,7 @@ def _believed(kind: str, X: Floats, y: Floats, recv_ns: Ints, horizon_s: int, fe
         )
     believed = Believed(tuple(directions.tolist()), independent, chosen.weight)
     alpha = chosen.penalty if chosen.weight < 1.0 else None
-    model = estimator(kind, horizon_s, True, alpha, believed).fit(X, y)
+    model = _weighted(estimator(kind, horizon_s, True, alpha, believed), X, y, weights)
     kept = int(np.count_nonzero(model.regressor_[-1].coef_))
     return Fitted(kind, model if kept else None, alpha, kept, horizon_s, features, chosen.weight)
 

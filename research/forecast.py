@@ -46,9 +46,10 @@ class Served:
         """See `Forecaster`. As where it serves, nothing is predicted in the time that it was fitted on, and
         data of another symbol or schema are refused."""
         column = column_of(self.manifest, horizon_s)
-        fitted = fitted_on(self.manifest, data)
+        fitted_on(self.manifest, data)
         usable = whole(self.manifest, data)
-        usable &= (data.recv_ns < fitted.from_ns) | (data.recv_ns > fitted.until_ns)
+        for one in self.manifest.data.values():
+            usable &= (data.recv_ns < one.from_ns) | (data.recv_ns > one.until_ns)
         moves = np.full(len(usable), np.nan)
         moves[usable] = [self._predictor.moves(row)[column] for row in data.values[usable].tolist()]
         return moves

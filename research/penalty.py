@@ -21,17 +21,23 @@ MIN_ROWS = 10  # of training and of test in a fold
 
 
 def choose(
-    X: Floats, target: Floats, splits: Iterable[Split], is_scaled: bool, kind: str = "lasso"
+    X: Floats,
+    target: Floats,
+    splits: Iterable[Split],
+    is_scaled: bool,
+    kind: str = "lasso",
+    weights: Floats | None = None,
 ) -> float | None:
     """The penalty with the least squared error on rows held out; of a sparse kind None where that is the
     empty model, of `ridge` the largest where no fold has rows enough.
 
     X of shape (n, k) without sigma, `target` of shape (n,): already divided by sigma sqrt(h) for set `flow`.
-    Each fold has preparation of its own. Ties go to the larger penalty.
+    Each fold has preparation of its own. Ties go to the larger penalty. `weights` of the rows, (n,), are for
+    scaled targets.
     """
     is_sparse = kind in SPARSE
     if is_sparse:
-        largest = _largest(X, target, is_scaled, kind)
+        largest = _largest(X, target, is_scaled, kind, weights)
         if largest <= 0.0:
             return None
         grid = largest * np.geomspace(1.0, GRID_RATIO, GRID_SIZE)
@@ -43,12 +49,14 @@ def choose(
         if training.sum() < MIN_ROWS or test.sum() < MIN_ROWS:
             continue
         folds += 1
-        steps = Pipeline(preparation(is_scaled)).fit(X[training])
+        part = None if weights is None else weights[training] / weights[training].mean()
+        steps = _prepared(X[training], is_scaled, part)
         center = 0.0 if is_scaled else float(target[training].mean())
-        prepared, centered = steps.transform(X[training]), target[training] - center
-        weights = sparse(prepared, centered, grid, kind) if is_sparse else ridges(prepared, centered, grid)
-        residuals = target[test][:, None] - center - steps.transform(X[test]) @ weights
-        errors += np.square(residuals).sum(axis=0)
+        prepared, centered = _weighed(steps.transform(X[training]), target[training] - center, part)
+        found = sparse(prepared, centered, grid, kind) if is_sparse else ridges(prepared, centered, grid)
+        residuals = target[test][:, None] - center - steps.transform(X[test]) @ found
+        squares = np.square(residuals)
+        errors += (squares if weights is None else squares * weights[test][:, None]).sum(axis=0)
     best = int(np.argmin(errors)) if folds else 0
     if not is_sparse:
         return float(grid[best]) * len(target)
@@ -75,10 +83,25 @@ def ridges(X: Floats, y: Floats, grid: Floats) -> Floats:
     return np.stack([ridge(X, y, rows, float(penalty)) for penalty in grid], axis=1)
 
 
-def _largest(X: Floats, target: Floats, is_scaled: bool, kind: str) -> float:
+def _prepared(X: Floats, is_scaled: bool, weights: Floats | None) -> Pipeline:
+    """The steps before the regression, fitted."""
+    asked = {} if weights is None else {"scale__sample_weight": weights}
+    return Pipeline(preparation(is_scaled)).fit(X, **asked)
+
+
+def _weighed(X: Floats, y: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
+    """X and y whose squared errors count as the rows weigh."""
+    if weights is None:
+        return X, y
+    roots = np.sqrt(weights)
+    return X * roots[:, None], y * roots
+
+
+def _largest(X: Floats, target: Floats, is_scaled: bool, kind: str, weights: Floats | None) -> float:
     """The smallest penalty under which every weight is zero."""
-    prepared = Pipeline(preparation(is_scaled)).fit_transform(X)
+    steps = _prepared(X, is_scaled, weights)
     centered = target if is_scaled else target - target.mean()
+    prepared, centered = _weighed(steps.transform(X), centered, weights)
     pull = prepared.T @ centered
     most = pull.max() if kind == "lasso-nonnegative" else np.abs(pull).max()
     return float(most) / (len(target) * SPARSE[kind])

@@ -18,8 +18,9 @@ from research.fit import MIN_ROWS, choose_features
 from research.labels import Flags
 from research.pairs import pair
 from research.scores import at_coverage
+from research.pool import stacked
 from research.table import COVERAGES, LATENCY_NS, baselines, outcomes, select, selections
-from research.walk import fit_rows, kinds_of, serve
+from research.walk import kinds_of, serve
 from shared.units import SECOND
 
 YARDSTICK = "imbalance 1"
@@ -70,13 +71,10 @@ def rehearse(
         features = choose_features("flow", data)
         usable = data.rows(features.usable(data))
         for horizon_s in horizons_s:
-            after, known = outcomes(usable, horizon_s)
-            rows = usable.rows(known)
-            every = np.ones(len(rows.recv_ns), dtype=np.bool_)
+            stack = stacked([usable], horizon_s, features)
+            every = np.ones(len(stack.y), dtype=np.bool_)
             for model in models:
-                kinds = {
-                    kind: fit_rows(kind, rows, after, every, features) for kind in kinds_of(model, features)
-                }
+                kinds = {kind: stack.fit(kind, every) for kind in kinds_of(model, features)}
                 fitted = serve(model, kinds, features)[0]
                 for other, tested in recordings.items():
                     if other == name:

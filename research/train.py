@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -14,10 +14,11 @@ from research.estimators import KINDS
 from research.fit import Features, Fitted, choose_features
 from research.labels import Floats
 from research.pairs import Pair
+from research.pool import Stack, check_poolable, shares_of_time, stacked
 from research.scores import Score
 from research.splits import walk_forward
-from research.table import LATENCY_NS, majority, outcomes
-from research.walk import AUTO, fit_rows, kinds_of, serve, walked
+from research.table import LATENCY_NS, majority
+from research.walk import AUTO, kinds_of, serve, walked
 from services.model.manifest import Reference
 from services.model.predictor import Predictor
 from shared.errors import BadInput
@@ -55,7 +56,8 @@ class Staged(NamedTuple):
 
 @dataclass(frozen=True)
 class Training:
-    """Everything `lobflow train` learned from one part of one symbol's data."""
+    """Everything `lobflow train` learned from one part of one symbol's data. Trainings of symbols that were
+    pooled differ in `data`, and in thresholds, majorities and scores of the horizons."""
 
     data: Dataset  # the part it was fitted on; without rows where it was `staged`
     features: Features
@@ -63,6 +65,7 @@ class Training:
     staged: Staged | None = None
 
 
+@overload
 def train(
     models_list: Sequence[str],
     data: Dataset,
@@ -70,10 +73,32 @@ def train(
     period: int,
     threshold: float = THRESHOLD,
     feature_set: str = "flow",
-) -> tuple[dict[str, Fitted], list[Score]]:
+) -> tuple[dict[str, Fitted], list[Score]]: ...
+
+
+@overload
+def train(
+    models_list: Sequence[str],
+    data: Sequence[Dataset],
+    train_pct: float,
+    period: int,
+    threshold: float = THRESHOLD,
+    feature_set: str = "flow",
+) -> tuple[dict[str, Fitted], dict[str, list[Score]]]: ...
+
+
+def train(
+    models_list: Sequence[str],
+    data: Dataset | Sequence[Dataset],
+    train_pct: float,
+    period: int,
+    threshold: float = THRESHOLD,
+    feature_set: str = "flow",
+) -> tuple[dict[str, Fitted], list[Score] | dict[str, list[Score]]]:
     """One call: fit each of `models_list` (`auto` or one of `research.estimators.KINDS`) for the horizon of
     `period` seconds on the first `train_pct` percent of the time, score them on the rest at `threshold` USDT
-    and at equal coverage. Raises BadInput for too few rows and for names that are none."""
+    and at equal coverage. Data of several symbols are fitted together, and scored by symbol. Raises BadInput
+    for too few rows, for names that are none, and for what cannot be pooled."""
     if not 0.0 < train_pct < 100.0:
         raise BadInput(f"train_pct {train_pct:g} is not between 0 and 100")
     if period <= 0:
@@ -82,23 +107,31 @@ def train(
         raise BadInput("models_list is empty")
     for model in models_list:
         _check(model)
-    share = train_pct / 100.0
-    boundary_ns = data.from_ns + int((data.until_ns - data.from_ns) * share)
+    is_pooled = not isinstance(data, Dataset)
+    everything = [data] if isinstance(data, Dataset) else list(data)
+    if is_pooled:
+        check_poolable(everything, feature_set)
+    start_ns = min(one.from_ns for one in everything)
+    span = max(one.until_ns for one in everything) - start_ns
+    boundary_ns = start_ns + int(span * (train_pct / 100.0))
     # The test part must not say which features vary: they are chosen on the training part alone.
-    features = choose_features(feature_set, data.part(0.0, share))
-    usable = data.rows(features.usable(data))
-    after, known = outcomes(usable, period)
-    rows = usable.rows(known)
-    training, test = rows.recv_ns + period * SECOND + LATENCY_NS < boundary_ns, rows.recv_ns >= boundary_ns
-    if not test.any():
-        raise BadInput(
-            f"{data.symbol}: no row of the last {100.0 - train_pct:g} % has a label for {period} s"
-        )
+    features = choose_features(feature_set, *shares_of_time(everything, 0.0, train_pct / 100.0))
+    stack = stacked([one.rows(features.usable(one)) for one in everything], period, features)
+    training = stack.recv_ns + period * SECOND + LATENCY_NS < boundary_ns
+    test = stack.recv_ns >= boundary_ns
+    for number, one in enumerate(everything):
+        if not stack.of(number, test).any():
+            raise BadInput(
+                f"{one.symbol}: no row of the last {100.0 - train_pct:g} % has a label for {period} s"
+            )
     fitted = {}
     for model in models_list:
-        kinds = {kind: fit_rows(kind, rows, after, training, features) for kind in kinds_of(model, features)}
+        kinds = {kind: stack.fit(kind, training) for kind in kinds_of(model, features)}
         fitted[model] = serve(model, kinds, features)[0]
-    return fitted, walked(rows, after, [(training, test)], features, list(models_list), threshold).scores
+    tables = walked(stack, [(training, test)], list(models_list), threshold)
+    if not is_pooled:
+        return fitted, tables[0].scores
+    return fitted, {one.symbol: found.scores for one, found in zip(everything, tables, strict=True)}
 
 
 def train_horizons(
@@ -113,20 +146,47 @@ def train_horizons(
     """Fit every horizon on all of `data` and score by walking forward inside it. `model` is `auto` or one of
     `research.estimators.KINDS`. `rival` is a model fitted on other data, scored as served on the same rows;
     it is named by `rival_name`. Raises BadInput where there are too few rows or no feature varies."""
+    return _together([data], feature_set, model, horizons_s, threshold, progress, rival)[0]
+
+
+def train_pooled(
+    data: Sequence[Dataset],
+    feature_set: str = "flow",
+    model: str = AUTO,
+    horizons_s: Sequence[int] = HORIZONS_S,
+    threshold: float = THRESHOLD,
+    progress: Progress = lambda what, share: None,
+) -> list[Training]:
+    """As `train_horizons`, of several symbols fitted together, each weighing as much as another: a training
+    for each. Raises BadInput for what cannot be pooled, too."""
+    check_poolable(data, feature_set)
+    return _together(data, feature_set, model, horizons_s, threshold, progress, None)
+
+
+def _together(
+    data: Sequence[Dataset],
+    feature_set: str,
+    model: str,
+    horizons_s: Sequence[int],
+    threshold: float,
+    progress: Progress,
+    rival: Predictor | None,
+) -> list[Training]:
     _check(model)
-    features = choose_features(feature_set, data)
-    usable = data.rows(features.usable(data))
-    served = {} if rival is None else rival_moves(usable, rival)
-    horizons = []
+    features = choose_features(feature_set, *data)
+    usable = [one.rows(features.usable(one)) for one in data]
+    served = [{} if rival is None else rival_moves(one, rival) for one in usable]
+    by_horizon = []
     # The matrices are small: a second thread of the linear algebra, or of the trees, waits more than it
     # works.
     with threadpool_limits(limits=1):
         for at, horizon_s in enumerate(horizons_s):
             progress(f"{horizon_s} s", at / len(horizons_s))
-            rivals = served.get(horizon_s, {})
-            horizons.append(_horizon(usable, horizon_s, model, features, threshold, rivals))
+            stack = stacked(usable, horizon_s, features)
+            rivals = [one.get(horizon_s, {}) for one in served]
+            by_horizon.append(_horizon(stack, model, threshold, rivals))
     progress("done", 1.0)
-    return Training(data, features, horizons)
+    return [Training(one, features, [row[at] for row in by_horizon]) for at, one in enumerate(data)]
 
 
 def rival_name(version: str) -> str:
@@ -140,7 +200,7 @@ def rival_moves(data: Dataset, rival: Predictor) -> dict[int, dict[str, Floats]]
     fitted = rival.manifest.data.get(data.symbol)
     if fitted is None or rival.manifest.schema != data.schema:
         raise BadInput(f"model {rival.version} is not of {data.symbol} with features {data.schema}")
-    if fitted.from_ns <= data.until_ns and data.from_ns <= fitted.until_ns:
+    if rival.manifest.has_seen(data.from_ns, data.until_ns):
         raise BadInput(f"model {rival.version} was fitted on some of these very times")
     moves = np.array([rival.moves(row) for row in data.values.tolist()])
     return {
@@ -156,40 +216,32 @@ def _check(model: str) -> None:
 
 
 def _horizon(
-    usable: Dataset,
-    horizon_s: int,
-    model: str,
-    features: Features,
-    threshold: float,
-    rivals: Mapping[str, Floats],
-) -> HorizonFit:
-    after, known = outcomes(usable, horizon_s)
-    rows = usable.rows(known)
-    everything = np.ones(len(rows.recv_ns), dtype=np.bool_)
+    stack: Stack, model: str, threshold: float, rivals: Sequence[Mapping[str, Floats]]
+) -> list[HorizonFit]:
+    """One horizon of each part."""
+    features, horizon_s = stack.features, stack.horizon_s
+    everything = np.ones(len(stack.y), dtype=np.bool_)
     kinds = kinds_of(model, features)
-    fitted = {kind: fit_rows(kind, rows, after, everything, features) for kind in kinds}
+    fitted = {kind: stack.fit(kind, everything) for kind in kinds}
     served, reason = serve(model, fitted, features)
-    size = np.abs(served.predict(features.matrix(rows)))
-    splits = walk_forward(rows.recv_ns, FOLDS, horizon_s * SECOND + LATENCY_NS)
+    splits = walk_forward(stack.recv_ns, FOLDS, horizon_s * SECOND + LATENCY_NS)
     others = [kind for kind in reversed(kinds) if kind != "shrunk"]
     scored = [*others, AUTO] if model == AUTO else [model]
-    table = walked(
-        rows,
-        after,
+    tables = walked(
+        stack,
         list(splits),
-        features,
         scored,
         threshold,
-        {name: moves[known] for name, moves in rivals.items()},
+        [
+            {name: moves[part.known] for name, moves in own.items()}
+            for part, own in zip(stack.parts, rivals, strict=True)
+        ],
         paired=scored[-1:],
     )
-    return HorizonFit(
-        horizon_s=horizon_s,
-        fitted=fitted,
-        served=served,
-        reason=reason,
-        threshold=float(np.quantile(size, TRADED_QUANTILE)) if served.model is not None else None,
-        majority=majority(after.moves),
-        scores=table.scores,
-        pairs=table.pairs,
-    )
+    found = []
+    for part, table in zip(stack.parts, tables, strict=True):
+        size = np.abs(served.predict(features.matrix(part.rows)))
+        traded = float(np.quantile(size, TRADED_QUANTILE)) if served.model is not None else None
+        most = majority(part.after.moves)
+        found.append(HorizonFit(horizon_s, fitted, served, reason, traded, most, table.scores, table.pairs))
+    return found

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from research.fit import MIN_ROWS, Features, Fitted, fit
+from research.fit import MIN_ROWS, Features, Fitted
 from research.labels import Flags, Floats
-from research.scores import Outcomes
+from research.pool import Stack
 from research.splits import Split
 from research.table import Table, baselines, majority, microprice, table
-
-if TYPE_CHECKING:  # importing it loads the compiled features, and workers are to stay small
-    from research.dataset import Dataset
 
 AUTO = "auto"  # prior and fit mixed; in raw units LASSO where it keeps a feature, else linear regression
 
@@ -48,51 +44,73 @@ def serve(model: str, fitted: Mapping[str, Fitted], features: Features) -> tuple
     return one, "LASSO keeps no feature; linear regression serves in its place"
 
 
-def fit_rows(kind: str, rows: Dataset, after: Outcomes, chosen: Flags, features: Features) -> Fitted:
-    """Fit one kind on the labelled rows of the mask `chosen`."""
-    X, times = features.matrix(rows)[chosen], rows.recv_ns[chosen]
-    return fit(kind, X, after.moves[chosen], times, after.horizon_s, features)
-
-
 def walked(
-    rows: Dataset,
-    after: Outcomes,
+    stack: Stack,
     splits: Sequence[Split],
-    features: Features,
     models: Sequence[str],
     threshold: float,
-    rivals: Mapping[str, Floats] = {},
+    rivals: Sequence[Mapping[str, Floats]] = (),
     paired: Sequence[str] = (),
-) -> Table:
-    """The table over the test rows of all splits, each predicted by models fitted on its own training rows.
+) -> list[Table]:
+    """For each part of the stack the table over its test rows of all splits, each predicted by models fitted
+    on the training rows of all parts.
 
-    `rivals` are further predictions of `rows`, by name; the models in `paired` are held against each
-    baseline. A split with fewer than 30 training rows is left out; without any the table is empty.
+    `rivals` are further predictions of each part's rows, by name; the models in `paired` are held against
+    each baseline. A split with fewer than 30 training rows is left out; without any the table is empty.
     """
-    X, signals = features.matrix(rows), baselines(rows)
-    moves = {model: np.zeros(len(X)) for model in models}
-    most, micro = np.zeros(len(X)), np.zeros(len(X))
-    tested = np.zeros(len(X), dtype=np.bool_)
+    moves = {model: np.zeros(len(stack.y)) for model in models}
+    learned = [_Learned(stack, number) for number in range(len(stack.parts))]
+    tested = np.zeros(len(stack.y), dtype=np.bool_)
     # `auto` needs the kinds that may serve; those that are only shown beside it are among `models`.
     kinds = {model for model in models if model != AUTO}
-    kinds |= set(SERVING[features.feature_set]) if AUTO in models else set()
+    kinds |= set(SERVING[stack.features.feature_set]) if AUTO in models else set()
     for training, test in splits:
         if training.sum() < MIN_ROWS or not test.any():
             continue
         tested |= test
-        fitted = {kind: fit_rows(kind, rows, after, training, features) for kind in sorted(kinds)}
+        fitted = {kind: stack.fit(kind, training) for kind in sorted(kinds)}
         for model in models:
-            moves[model][test] = serve(model, fitted, features)[0].predict(X[test])
-        most[test] = majority(after.moves[training])
+            moves[model][test] = serve(model, fitted, stack.features)[0].predict(stack.X[test])
+        for one in learned:
+            one.learn(training, test)
+    tables = []
+    for one, others in zip(learned, rivals or [{}] * len(learned), strict=True):
+        mine = stack.of(one.number, tested)
+        if not mine.any():
+            tables.append(Table([], []))
+            continue
+        own = {name: values[stack.owners == one.number] for name, values in moves.items()}
+        tables.append(
+            table(
+                one.part.after.rows(mine),
+                {name: values[mine] for name, values in (*others.items(), *own.items())},
+                {name: values[mine] for name, values in one.signals().items()},
+                threshold,
+                paired=paired,
+            )
+        )
+    return tables
+
+
+class _Learned:
+    """The baselines of one part of a stack: what they learn, they learn from its own training rows."""
+
+    def __init__(self, stack: Stack, number: int) -> None:
+        self.number = number
+        self.part = stack.parts[number]
+        self._stack = stack
+        self._most, self._micro = np.zeros((2, len(self.part.rows.recv_ns)))
+
+    def learn(self, training: Flags, test: Flags) -> None:
+        """From a split of the stack's rows; nothing where none of this part is for training."""
+        rows, after, _ = self.part
+        training, test = self._stack.of(self.number, training), self._stack.of(self.number, test)
+        if not training.any():
+            return
+        self._most[test] = majority(after.moves[training])
         times = rows.recv_ns[training]
-        micro[test] = microprice(rows, int(times.min()), int(times.max()))[test]
-    if not tested.any():
-        return Table([], [])
-    signals |= {"microprice": micro, "majority": most}
-    return table(
-        after.rows(tested),
-        {name: values[tested] for name, values in (*rivals.items(), *moves.items())},
-        {name: values[tested] for name, values in signals.items()},
-        threshold,
-        paired=paired,
-    )
+        self._micro[test] = microprice(rows, int(times.min()), int(times.max()))[test]
+
+    def signals(self) -> dict[str, Floats]:
+        """By name, (n,) of the part."""
+        return baselines(self.part.rows) | {"microprice": self._micro, "majority": self._most}

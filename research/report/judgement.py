@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from research.dataset import Dataset
-from research.evaluate import evaluate
+from research.evaluate import evaluate, unseen_rows
 from research.forecast import Forecaster, Loaded
 from research.pairs import Pair
 from research.permutation import Null
@@ -94,10 +94,8 @@ def loaded(
         found.pairs,
         found.nulls,
     )
-    reach_ns = trading.period * SECOND + LATENCY_NS + manifest.longest_window_ns
-    unseen = (data.recv_ns > range_.until_ns) | (data.recv_ns + reach_ns < range_.from_ns)
-    rest = data.rows(unseen)
-    kinds = {row.horizon_s: row for row in manifest.horizons if row.kind}
+    rest = data.rows(unseen_rows(manifest, data.recv_ns, trading.period))
+    kinds = {row.horizon_s: row for row in manifest.of(data.symbol).horizons if row.kind}
     for horizon_s, row in kinds.items():
         judged.forecasts.append(_forecast(row.kind, model, rest, horizon_s))
     if trading.period not in kinds:

@@ -78,7 +78,9 @@ class ModelCore:
         moves, reason = predictor.predict(self.symbol, vector, values)
         if reason:
             return self._answer(vector, version, reason)
-        return self._answer(vector, version, "", predictor.horizons_s, moves, predictor.thresholds)
+        return self._answer(
+            vector, version, "", predictor.horizons_s, moves, predictor.thresholds(self.symbol)
+        )
 
     def _answer(
         self,

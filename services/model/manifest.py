@@ -94,6 +94,17 @@ class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         return sigma * sqrt(self.horizon_s) if self.is_scaled else 1.0
 
 
+class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a model that was fitted on several symbols together keeps of each: what `Horizon` and `Manifest`
+    say of one alone. The first three have one entry per horizon."""
+
+    thresholds: tuple[float | None, ...]
+    majorities: tuple[float | None, ...]
+    scores: tuple[tuple[dict[str, str | int | float | bool | None], ...], ...]
+    microprice: tuple[float, ...] = ()
+    reference: tuple[Reference, ...] = ()
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything about one trained model. `version` is the hash of all the rest but `created`.
 
@@ -122,6 +133,26 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     microprice: tuple[float, ...] = ()  # a baseline learned beside the model, by state: research.microprice
     reference: tuple[Reference, ...] = ()  # what drift is measured against
     slow_index: int | None = None  # where the slow scale feature lies, of models that know one
+    own: dict[str, Own] = {}  # by symbol, of models of several
+
+    def of(self, symbol: str) -> Manifest:
+        """The same with what it keeps of `symbol` alone in its place. Only the version is still that of the
+        whole."""
+        own = self.own.get(symbol)
+        if own is None:
+            return self
+        kept = zip(self.horizons, own.thresholds, own.majorities, own.scores, strict=True)
+        horizons = tuple(
+            msgspec.structs.replace(row, threshold=threshold, majority=majority, scores=scores)
+            for row, threshold, majority, scores in kept
+        )
+        return msgspec.structs.replace(
+            self, horizons=horizons, microprice=own.microprice, reference=own.reference, own={}
+        )
+
+    def has_seen(self, from_ns: int, until_ns: int) -> bool:
+        """Whether it was fitted on anything of this time, of whichever symbol: they move together."""
+        return any(one.from_ns <= until_ns and from_ns <= one.until_ns for one in self.data.values())
 
     @property
     def used(self) -> tuple[int, ...]:
@@ -180,9 +211,15 @@ def defect(manifest: Manifest) -> str:
             return f"horizon {row.horizon_s} s has weights or bounds that are not finite"
         if any(not _is_tree(tree, count) for tree in row.trees):
             return f"horizon {row.horizon_s} s has a tree that leads nowhere"
+    if manifest.own and set(manifest.own) != set(manifest.symbols):
+        return "it keeps values of other symbols than it has data of"
+    for symbol, own in manifest.own.items():
+        if {len(own.thresholds), len(own.majorities), len(own.scores)} != {len(manifest.horizons)}:
+            return f"what it keeps of {symbol} does not fit its horizons"
     known = {*manifest.names, *SIGMA_NAMES[: len(manifest.scaled_by)]}
     known |= {residual_name(row.horizon_s) for row in manifest.horizons if row.kind}
-    for one in manifest.reference:
+    references = [*manifest.reference, *(one for own in manifest.own.values() for one in own.reference)]
+    for one in references:
         if one.name not in known or not _is_histogram(one):
             return f"its reference {one.name!r} is no histogram of anything it knows"
     return ""

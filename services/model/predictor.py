@@ -22,11 +22,17 @@ class Predictor:
         self.manifest = manifest
         self.version = manifest.version
         self.horizons_s = tuple(row.horizon_s for row in manifest.horizons)
-        self.thresholds = tuple(nan if row.threshold is None else row.threshold for row in manifest.horizons)
+        self._thresholds = {symbol: _thresholds(manifest.of(symbol)) for symbol in manifest.symbols}
+        self._seen = tuple((one.from_ns, one.until_ns) for one in manifest.data.values())
         self._folds = tuple(_fold(row, manifest.indices) if row.kind else None for row in manifest.horizons)
         self._line = straight(manifest.horizons, manifest.indices) if manifest.is_linear else None
         self._sigmas = manifest.sigmas
         self._scaled_by = manifest.scaled_by
+
+    def thresholds(self, symbol: str) -> tuple[float, ...]:
+        """From which |move| on a horizon is traded, quote currency; NaN where there is none. For symbols that
+        the model is of."""
+        return self._thresholds[symbol]
 
     def predict(
         self, symbol: str, vector: FeatureVector, values: Sequence[float]
@@ -69,15 +75,15 @@ class Predictor:
     def _unfit(self, symbol: str, vector: FeatureVector, values: Sequence[float]) -> str:
         """What stands against the vector as a whole."""
         manifest = self.manifest
-        fitted = manifest.data.get(symbol)
-        if fitted is None:
+        if symbol not in self._thresholds:
             return NO_MODEL
         if vector.schema != manifest.schema:
             return f"schema mismatch: the model was fitted on {manifest.schema}"
         if len(values) != manifest.vector_size:
             raise BadInput(f"schema {vector.schema}: {len(values)} values, not {manifest.vector_size}")
-        if fitted.from_ns <= vector.recv_ns <= fitted.until_ns:
-            return "in training range"
+        for from_ns, until_ns in self._seen:  # of whichever symbol: they move together
+            if from_ns <= vector.recv_ns <= until_ns:
+                return "in training range"
         if vector.clean_ns < manifest.longest_window_ns:
             return "windows not whole"
         for index in self._scaled_by:
@@ -90,6 +96,10 @@ class Predictor:
             if not isfinite(values[index]):
                 return f"{name} is not finite"
         return ""
+
+
+def _thresholds(manifest: Manifest) -> tuple[float, ...]:
+    return tuple(nan if row.threshold is None else row.threshold for row in manifest.horizons)
 
 
 def _fold(row: Horizon, indices: Sequence[int]) -> Fold | Forest:

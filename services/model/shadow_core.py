@@ -77,7 +77,7 @@ class ShadowCore:
         """The versions to follow from now on, the one that serves among them."""
         self._predictors = {one.version: one for one in sorted(predictors, key=lambda one: one.version)}
         self._drifts = {
-            version: self._drifts.get(version) or Drifts(one.manifest.reference)
+            version: self._drifts.get(version) or Drifts(one.manifest.of(self.symbol).reference)
             for version, one in self._predictors.items()
         }
 
@@ -102,7 +102,8 @@ class ShadowCore:
                 self._count(predictor, message, values, moves)
             if version == serving:
                 continue
-            made = ((), (), ()) if reason else (predictor.horizons_s, moves, predictor.thresholds)
+            bars = () if reason else predictor.thresholds(self.symbol)
+            made = ((), (), ()) if reason else (predictor.horizons_s, moves, bars)
             shadows.append(Shadow(version, *made, reason))
         drift = self._drift(message.recv_ns // MINUTE_NS)
         if not shadows and not drift:
