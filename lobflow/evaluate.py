@@ -70,7 +70,8 @@ def evaluate(
     fitted = manifest.data[rows.symbol]
     kinds = ", ".join(f"{row.kind or 'no model'} for {row.horizon_s} s" for row in manifest.horizons)
     console.print(f"model {manifest.version}: {kinds}; features {manifest.feature_set}")
-    console.print(f"trained on {rows.symbol}: {_range(fitted)}", soft_wrap=True)
+    others = [f"together with {one}" for one in manifest.symbols if one != rows.symbol]
+    console.print(", ".join([f"trained on {rows.symbol}: {_range(fitted)}", *others]), soft_wrap=True)
     console.print(f"judged on  {rows.symbol}: {_range(described(rows))}", soft_wrap=True)
     for warning in judged.warnings:
         console.print(f"note: {warning}", style="yellow", soft_wrap=True)

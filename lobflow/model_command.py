@@ -90,12 +90,12 @@ def show(
         f"code {manifest.git_revision[:12] or 'unknown'}, "
         + ", ".join(f"{name} {number}" for name, number in sorted(manifest.libraries.items()))
     )
-    scores: list[Score] = []
     for row in manifest.horizons:
         console.print(f"{row.horizon_s:>3} s  {row.kind or 'no model'}: {row.reason}")
-        scores += [_score(score) for score in row.scores]
-    if scores:
-        console.print(hit_rates("walking forward inside the data fitted on", scores))
+    for symbol in manifest.symbols:
+        scores = [_score(score) for row in manifest.of(symbol).horizons for score in row.scores]
+        if scores:
+            console.print(hit_rates(f"{symbol}: walking forward inside the data fitted on", scores))
     for change in changes:
         console.print(f"{change.action} for {change.symbol} by {change.who}: {change.why}")
     if as_json:
@@ -105,7 +105,12 @@ def show(
                 "libraries": manifest.libraries,
                 "git_revision": manifest.git_revision,
                 "features": list(manifest.names),
-                "scores": [score for row in manifest.horizons for score in row.scores],
+                "scores": [
+                    {**score, "symbol": symbol}
+                    for symbol in manifest.symbols
+                    for row in manifest.of(symbol).horizons
+                    for score in row.scores
+                ],
                 "history": [msgspec.to_builtins(change) for change in changes],
             }
         )
@@ -145,6 +150,9 @@ def _row(root: Path, folder: Path, manifest: Manifest) -> dict[str, Any]:
             {"horizon_s": row.horizon_s, "kind": row.kind, "reason": row.reason, "threshold": row.threshold}
             for row in manifest.horizons
         ],
+        **(
+            {"thresholds": {one: own.thresholds for one, own in manifest.own.items()}} if manifest.own else {}
+        ),
         "serves": [s for s in manifest.symbols if serving_of(root, s) == manifest.version],
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isnan
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,15 +19,16 @@ from lobflow.console import print_json
 from lobflow.score_rows import score_rows
 from lobflow.train_by_days import Staging, train_by_days
 from lobflow.training_options import BackendOption, JobsOption, SchedulerOption
-from research.dataset import load
+from research.dataset import load, load_all
 from research.days.backend import Backend
 from research.days.training import is_long
 from research.estimators import KINDS
 from research.evaluate import Judged, evaluate
 from research.export import save
 from research.forecast import load as load_model
+from research.pool import check_poolable, shares_of_time
 from research.scores import Score
-from research.train import Training, train_horizons
+from research.train import Training, train_horizons, train_pooled
 from research.walk import AUTO
 from services.model.manifest import Manifest
 from shared.errors import BadInput
@@ -48,7 +49,16 @@ def train(
     more: Annotated[
         list[Path] | None, typer.Argument(help="Further recordings, in order of time.", metavar="[FILE]...")
     ] = None,
-    symbol: Annotated[str | None, typer.Option(help="Which, where the data hold several.")] = None,
+    symbol: Annotated[
+        str | None, typer.Option(help="Which, where the data hold several; with --pooled, A,B,...")
+    ] = None,
+    pooled: Annotated[
+        bool,
+        typer.Option(
+            "--pooled",
+            help="Fit the symbols of the data together, each weighing as much: set flow, in memory.",
+        ),
+    ] = False,
     from_share: Annotated[float, typer.Option(help="Fit from this part of the recording's time on.")] = 0.0,
     to_share: Annotated[float, typer.Option(help="Fit up to here; the rest is held out and scored.")] = 1.0,
     model: Annotated[
@@ -81,14 +91,16 @@ def train(
     console = console_for(as_json)
     paths = [*data, *(more or ())]
     wanted = symbol.upper() if symbol else None
+    if pooled and (by_days or (by_days is None and is_long(paths, None))):
+        raise BadInput("--pooled holds its rows in memory: not with --by-days, more than a day --in-memory")
     is_whole = from_share == 0.0 and to_share == 1.0
-    if by_days if by_days is not None else is_long(paths, wanted) and is_whole:
+    if by_days if by_days is not None else not pooled and is_long(paths, wanted) and is_whole:
         if not is_whole:
             raise BadInput("--from-share and --to-share are for rows in memory; give the folders to fit on")
         asked = Staging(paths, wanted, rows, round(period * 1000), Backend(backend, jobs, scheduler))
         training = train_by_days(asked, features, model, threshold, console)
         manifest = save(training, output)
-        _tell(console, training, manifest, None, output, threshold, as_json, started)
+        _tell(console, [training], manifest, {}, output, threshold, as_json, started)
         return
     with Progress(
         SpinnerColumn(),
@@ -98,61 +110,79 @@ def train(
         transient=True,
     ) as progress:
         task = progress.add_task("reading")
-        whole = load(paths, wanted, round(period * 1000))
-        part = whole.part(from_share, to_share)
-        training = train_horizons(
-            part,
-            features,
-            model,
-            threshold=threshold,
-            progress=lambda what, share: progress.update(task, description=f"fitting {what}"),
-        )
+        step_ms = round(period * 1000)
+
+        def say(what: str, share: float) -> None:
+            progress.update(task, description=f"fitting {what}")
+
+        if pooled:
+            wholes = load_all(paths, wanted.split(",") if wanted else (), step_ms)
+            check_poolable(wholes, features)
+            parts = shares_of_time(wholes, from_share, to_share)
+            trainings = train_pooled(parts, features, model, threshold=threshold, progress=say)
+        else:
+            wholes = [load(paths, wanted, step_ms)]
+            part = wholes[0].part(from_share, to_share)
+            trainings = [train_horizons(part, features, model, threshold=threshold, progress=say)]
         progress.update(task, description="writing")
-        manifest = save(training, output)
-        judged, refused = None, ""
-        if not is_whole:
+        manifest = save(trainings, output)
+        judged: dict[str, Judged | str] = {}
+        for whole in [] if is_whole else wholes:
             try:
-                judged = evaluate(load_model(output), whole, threshold)
+                judged[whole.symbol] = evaluate(load_model(output), whole, threshold)
             except BadInput as error:  # the model is written, whatever the rest is worth
-                refused = str(error)
-    _tell(console, training, manifest, judged, output, threshold, as_json, started, refused)
+                judged[whole.symbol] = str(error)
+    _tell(console, trainings, manifest, judged, output, threshold, as_json, started)
 
 
 def _tell(
     console: Console,
-    training: Training,
+    trainings: Sequence[Training],
     manifest: Manifest,
-    judged: Judged | None,
+    judged: Mapping[str, Judged | str],
     output: Path,
     threshold: float,
     as_json: bool,
     started: float,
-    refused: str = "",
 ) -> None:
-    held_out = [] if judged is None else judged.scores
-    walked = [score for row in training.horizons for score in row.scores]
-    show(console, manifest, walked, held_out, output)
-    if refused:
-        console.print(f"what was held out is not judged: {refused}", style="yellow", soft_wrap=True)
-    if not as_json:
-        return
-    pairs = [pair for row in training.horizons for pair in row.pairs]
-    rows = score_rows(training.data.symbol, walked, pairs, threshold)
-    rows = [{**row, "part": "walk_forward"} for row in rows]
-    if judged is not None:
-        late = score_rows(training.data.symbol, held_out, judged.pairs, threshold, nulls=judged.nulls)
-        rows += [{**row, "part": "held_out"} for row in late]
-    told = summary(manifest, walked, held_out, output, time.monotonic() - started)
-    if refused:
-        told["held_out_refused"] = refused
-    print_json({**told, "rows": rows})
+    """`judged` is by symbol: what came of the rest, or why it is not judged."""
+    symbols: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
+    for training in trainings:
+        symbol = training.data.symbol
+        found = judged.get(symbol)
+        held_out = found.scores if isinstance(found, Judged) else []
+        walked = [score for row in training.horizons for score in row.scores]
+        show(console, manifest, walked, held_out, output, symbol)
+        pairs = [pair for row in training.horizons for pair in row.pairs]
+        early = score_rows(symbol, walked, pairs, threshold)
+        rows += [{**row, "part": "walk_forward"} for row in early]
+        if isinstance(found, Judged):
+            late = score_rows(symbol, held_out, found.pairs, threshold, nulls=found.nulls)
+            rows += [{**row, "part": "held_out"} for row in late]
+        told = summary(manifest, walked, held_out, output, time.monotonic() - started, symbol)
+        if isinstance(found, str):
+            console.print(f"what was held out is not judged: {found}", style="yellow", soft_wrap=True)
+            told["held_out_refused"] = found
+        symbols.append(told)
+    if as_json:
+        one = {"version": manifest.version, "folder": str(output), "symbols": symbols}
+        print_json({**(symbols[0] if len(symbols) == 1 else one), "rows": rows})
 
 
 def show(
-    console: Console, manifest: Manifest, walked: Sequence[Score], held_out: Sequence[Score], output: Path
+    console: Console,
+    manifest: Manifest,
+    walked: Sequence[Score],
+    held_out: Sequence[Score],
+    output: Path,
+    symbol: str | None = None,
 ) -> None:
-    """What was fitted and what it is worth, for people."""
-    (symbol,) = manifest.symbols
+    """What was fitted and what it is worth, for people; of one `symbol` where it is of several."""
+    symbol = manifest.symbols[0] if symbol is None else symbol
+    manifest = manifest.of(symbol)
+    if len(manifest.symbols) > 1:
+        console.print(f"{symbol}, fitted together with {_others(manifest, symbol)}", style="bold")
     for row in manifest.horizons:
         threshold = "none" if row.threshold is None else f"{row.threshold:.3g} USDT"
         name = row.kind or "no model"
@@ -201,6 +231,10 @@ def hit_rates(title: str, scores: Sequence[Score]) -> Table:
     return table
 
 
+def _others(manifest: Manifest, symbol: str) -> str:
+    return ", ".join(one for one in manifest.symbols if one != symbol)
+
+
 def _share(value: float) -> str:
     return _number(100.0 * value, ".1f")
 
@@ -210,10 +244,16 @@ def _number(value: float, form: str) -> str:
 
 
 def summary(
-    manifest: Manifest, walked: Sequence[Score], held_out: Sequence[Score], output: Path, seconds: float
+    manifest: Manifest,
+    walked: Sequence[Score],
+    held_out: Sequence[Score],
+    output: Path,
+    seconds: float,
+    symbol: str | None = None,
 ) -> dict[str, Any]:
     """The same for machines."""
-    (symbol,) = manifest.symbols
+    symbol = manifest.symbols[0] if symbol is None else symbol
+    manifest = manifest.of(symbol)
     return {
         "version": manifest.version,
         "folder": str(output),

@@ -50,7 +50,8 @@ class Stack:
 
     def of(self, number: int, mask: Flags) -> Flags:
         """What `mask`, (n,), says of the rows of one part, in the order that these have there."""
-        return mask[self.owners == number]
+        own: Flags = mask[self.owners == number]
+        return own
 
     def fit(self, kind: str, chosen: Flags) -> Fitted:
         """Fit one kind on the rows of the mask `chosen`."""

@@ -17,8 +17,8 @@ from research.dataset import Dataset
 from research.fit import MIN_ROWS, choose_features
 from research.labels import Flags
 from research.pairs import pair
-from research.scores import at_coverage
 from research.pool import stacked
+from research.scores import at_coverage
 from research.table import COVERAGES, LATENCY_NS, baselines, outcomes, select, selections
 from research.walk import kinds_of, serve
 from shared.units import SECOND

@@ -17,10 +17,9 @@ from research.report.earnings import Trips
 from research.report.hits import Forecast
 from research.scores import Score
 from research.simulate import Simulation, simulate
-from research.table import LATENCY_NS, outcomes
+from research.table import outcomes
 from research.train import HORIZONS_S, TRADED_QUANTILE, train
 from shared.errors import BadInput
-from shared.units import SECOND
 
 FITTED = ("linear", "lasso", "auto")  # what is fitted where no model is given; the last is traded on
 TRAIN_PCT = 50.0

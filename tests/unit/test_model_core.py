@@ -56,7 +56,7 @@ def test_a_prediction_carries_its_origin(one: Predictor) -> None:
     assert (answer.bid_ticks, answer.ask_ticks, answer.tick_e9) == (600_000, 600_001, 100_000_000)
     assert answer.horizons_s == (5, 10, 15)
     assert all(isfinite(move) for move in answer.moves)
-    assert answer.thresholds == one.thresholds
+    assert answer.thresholds == one.thresholds("BTCUSDT")
 
 
 def with_value(name: str, value: float) -> list[float]:
