@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from research import penalty, prior, shrinkage
+from research import feature_sets, penalty, prior, shrinkage
 from research.estimators import (
     PRIORS,
     SIGMA_POWER,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:  # importing it loads the compiled features, and workers are t
 
 PENALTY_FOLDS = 5
 MIN_ROWS = 30
-LONGEST_WINDOW_NS = 10 * SECOND  # a model is whole again so soon after a gap
 
 
 @dataclass(frozen=True)
@@ -73,16 +72,13 @@ class Features:
 
 
 def choose_features(feature_set: str, data: Dataset) -> Features:
-    """The set's features that vary in `data`. Raises BadInput for an unknown set, a one-sided tape, too few
-    rows, a price that never moves, or where none varies."""
-    if feature_set not in ("flow", "seed"):
-        raise BadInput(f"feature set {feature_set!r} is neither flow nor seed")
+    """The set's features that vary in `data`. Raises BadInput for an unknown set, data too short for it, a
+    one-sided tape, too few rows, a price that never moves, or where none varies."""
+    members, sigmas = feature_sets.members(feature_set), feature_sets.sigmas(feature_set)
+    feature_sets.check_span(feature_set, data.symbol, data.from_ns, data.until_ns)
     if data.schema != schema.SCHEMA_HASH:
         raise BadInput(f"features of schema {data.schema}, not {schema.SCHEMA_HASH}")
-    sigmas = schema.SIGMAS if feature_set == "flow" else ()
-    # What looks back further is not whole soon enough after a gap, and needs days of data.
-    short = [name for name in schema.names(feature_set) if schema.window_ns(name) <= LONGEST_WINDOW_NS]
-    everything = described(feature_set, short, sigmas, ())
+    everything = described(feature_set, members, sigmas, ())
     rows = data.rows(everything.usable(data))
     if len(rows.recv_ns) < MIN_ROWS:
         gaps = len(data.track.breaks_ns)
