@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from scipy.signal import lfilter
 
+from research.feature_sets import FLOW
 from research.labels import Floats, Ints
 from research.microprice import Quotes, count
 from research.rows.layout import DAY_NS, SOURCE, Labels, Plan, Rows, Source, date_at, plan
@@ -47,10 +48,11 @@ def make(
     progress: Callable[[float], None] = lambda share: None,
     seed: int = 1,
     around_midnight: int = SECONDS // 2,
+    feature_set: str = FLOW,
 ) -> Store:
     """Rows of `days` days in `folder`, a day and the next in memory at a time; of each day so many seconds
     after and before midnight, all of it by default."""
-    made = plan("flow", horizons_s)
+    made = plan(feature_set, horizons_s)
     folder.mkdir(parents=True)
     here, mid, breaks = _drawn(made, seed, 0), 60_000.0, 0
     for number in range(days):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from research import penalty, prior, shrinkage
+from research import feature_sets, penalty, prior, shrinkage
 from research.estimators import (
     PRIORS,
     SIGMA_POWER,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:  # importing it loads the compiled features, and workers are t
 
 PENALTY_FOLDS = 5
 MIN_ROWS = 30
-LONGEST_WINDOW_NS = 10 * SECOND  # a model is whole again so soon after a gap
 
 
 @dataclass(frozen=True)
@@ -74,30 +73,27 @@ class Features:
 
 
 def choose_features(feature_set: str, *data: Dataset) -> Features:
-    """The set's features that vary in each of `data`. Raises BadInput for an unknown set, a one-sided tape,
-    too few rows, a price that never moves, or where none varies."""
-    if feature_set not in ("flow", "seed"):
-        raise BadInput(f"feature set {feature_set!r} is neither flow nor seed")
+    """The set's features that vary in each of `data`. Raises BadInput for an unknown set, data too short for
+    it, a one-sided tape, too few rows, a price that never moves, or where none varies."""
     found = [_varying(feature_set, one) for one in data]
     if len(found) == 1:
         return found[0]
     dropped = {name for one in found for name in one.dropped}
-    everything = [name for name in schema.names(feature_set) if name in (*found[0].names, *dropped)]
-    kept = [name for name in everything if name not in dropped]
+    members = feature_sets.members(feature_set)
+    kept = [name for name in members if name not in dropped]
     if not kept:
         symbols = ", ".join(one.symbol for one in data)
         raise BadInput(f"{symbols}: no feature of set {feature_set} varies in all of them")
-    sigmas = schema.SIGMAS if found[0].is_scaled else ()
-    return described(feature_set, kept, sigmas, [name for name in everything if name in dropped])
+    left_out = [name for name in members if name in dropped]
+    return described(feature_set, kept, feature_sets.sigmas(feature_set), left_out)
 
 
 def _varying(feature_set: str, data: Dataset) -> Features:
+    members, sigmas = feature_sets.members(feature_set), feature_sets.sigmas(feature_set)
+    feature_sets.check_span(feature_set, data.symbol, data.from_ns, data.until_ns)
     if data.schema != schema.SCHEMA_HASH:
         raise BadInput(f"features of schema {data.schema}, not {schema.SCHEMA_HASH}")
-    sigmas = schema.SIGMAS if feature_set == "flow" else ()
-    # What looks back further is not whole soon enough after a gap, and needs days of data.
-    short = [name for name in schema.names(feature_set) if schema.window_ns(name) <= LONGEST_WINDOW_NS]
-    everything = described(feature_set, short, sigmas, ())
+    everything = described(feature_set, members, sigmas, ())
     rows = data.rows(everything.usable(data))
     if len(rows.recv_ns) < MIN_ROWS:
         gaps = len(data.track.breaks_ns)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from research.feature_sets import FLOW, LONG, SEED
 from research.fit import MIN_ROWS, Features, Fitted
 from research.labels import Flags, Floats
 from research.pool import Stack
@@ -15,8 +16,9 @@ from research.table import Table, baselines, majority, microprice, table
 AUTO = "auto"  # prior and fit mixed; in raw units LASSO where it keeps a feature, else linear regression
 
 # What `auto` fits, for itself and to be shown beside it; the first that has a model serves.
-_CONTENDERS = {"flow": ("shrunk", "prior", "lasso", "linear"), "seed": ("lasso", "linear")}
-SERVING = {"flow": ("shrunk",), "seed": ("lasso", "linear")}
+_SCALED = ("shrunk", "prior", "lasso", "linear")
+_CONTENDERS = {FLOW: _SCALED, LONG: _SCALED, SEED: ("lasso", "linear")}
+SERVING = {FLOW: ("shrunk",), LONG: ("shrunk",), SEED: ("lasso", "linear")}
 
 
 def kinds_of(model: str, features: Features) -> tuple[str, ...]:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from research import feature_sets
 from research.days.units import Columns
 from research.labels import Flags, Floats
 from research.rows.store import Day, Store, usable
 from services.features import schema
 from shared.errors import BadInput
 
-LONGEST_WINDOW_NS = 10_000_000_000  # as of `research.fit`: a model is whole again so soon after a gap
 POWERS = (1.0, -0.5)  # of sigma: of `research.estimators.SIGMA_POWER`, and one
 
 
@@ -50,8 +50,8 @@ def job(
 ) -> Job:
     """Raises BadInput where the rows do not hold what is asked for."""
     source = store.source
-    sigmas = schema.SIGMAS if feature_set == "flow" else ()
-    names = tuple(n for n in schema.names(feature_set) if schema.window_ns(n) <= LONGEST_WINDOW_NS)
+    names, sigmas = feature_sets.members(feature_set), feature_sets.sigmas(feature_set)
+    feature_sets.check_span(feature_set, source.symbol, source.from_ns, source.until_ns)
     missing = [name for name in (*names, *sigmas) if name not in source.names]
     if missing:
         raise BadInput(f"{store.folder}: rows without {', '.join(missing[:3])}; stage set {feature_set}")

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from research import feature_sets
 from research.labels import Flags, Floats, Ints
 from research.microprice import STATES, Counts
 from services.features import schema
@@ -50,7 +51,7 @@ class Plan(NamedTuple):
 
 def plan(feature_set: str, horizons_s: tuple[int, ...], sample_ms: int = 1000) -> Plan:
     """The rows of one feature set, with the sigmas. Raises BadInput where there is no such set."""
-    return Plan((*schema.names(feature_set), *schema.SIGMAS), horizons_s, sample_ms)
+    return Plan((*feature_sets.members(feature_set), *schema.SIGMAS), horizons_s, sample_ms)
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import joblib
+import msgspec
 import numpy as np
 import pytest
 from test_rows_stage import market, recorded
@@ -14,12 +15,15 @@ from typer.testing import CliRunner
 from bench.synthetic_rows import make
 from lobflow.cli import app
 from research.days.backend import Backend, working
+from research.days.job import job
 from research.days.training import is_long, train_days
 from research.export import save
 from research.rows.store import Store
 from research.train import Training
 from services.features import schema
 from services.model import artifact
+from shared.errors import BadInput
+from shared.units import SECOND
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +35,21 @@ def trained(store: Store, model: str, work: Path) -> Training:
     work.mkdir()
     with working(Backend("sequential", 1)) as crew:
         return train_days(store, "flow", model, 0.5, crew, work, ("drawn",))
+
+
+def test_longer_windows_are_fitted_by_days(tmp_path: Path) -> None:
+    drawn = make(tmp_path / "rows", 2, (5,), around_midnight=1500, feature_set="flow+extra")
+    (tmp_path / "work").mkdir()
+    with working(Backend("sequential", 1)) as crew:
+        training = train_days(drawn, "flow+extra", "auto", 0.5, crew, tmp_path / "work")
+    manifest = save(training, tmp_path / "model")
+    assert (manifest.feature_set, manifest.longest_window_ns) == ("flow+extra", 30 * SECOND)
+    assert len(manifest.names) == 31
+    short = drawn._replace(source=msgspec.structs.replace(drawn.source, from_ns=drawn.source.until_ns))
+    with pytest.raises(BadInput, match=r"0\.0 hours of data; feature set flow\+extra needs 24"):
+        job(short, "flow+extra", ("auto",), tmp_path)
+    with pytest.raises(BadInput, match="rows without"):
+        job(make(tmp_path / "flow", 2, (5,), around_midnight=1500), "flow+extra", ("auto",), tmp_path)
 
 
 @pytest.mark.parametrize("model", ["auto", "ridge"])

@@ -18,6 +18,7 @@ from research.market import market_entries
 from research.train import train_horizons
 from services.features import schema
 from services.model.manifest import content_version, defect
+from shared.errors import BadInput
 from shared.messages import AggTrade, Lob, Message
 from shared.units import SECOND
 
@@ -45,6 +46,19 @@ def test_moves_are_as_many_times_as_large_as_prices(kind: str, factor: float, tm
     for fitted in ("here", "there"):
         moves = load(tmp_path / fitted).moves(at_level(later, factor), 5)
         np.testing.assert_allclose(moves, expected, rtol=1e-9, atol=1e-12 * factor)
+
+
+def test_longer_windows_are_fitted_on_a_day_and_waited_for(tmp_path: Path) -> None:
+    data, later = drawn(400), drawn(200, seed=9, start_ns=LATER_NS)
+    with pytest.raises(BadInput, match=r"0\.1 hours of data; feature set flow\+extra needs 24"):
+        train_horizons(data, "flow+extra")
+    day = replace(data, from_ns=data.until_ns - 86_400 * SECOND)
+    manifest = save(train_horizons(day, "flow+extra", horizons_s=(5,)), tmp_path)
+    assert (manifest.feature_set, manifest.longest_window_ns) == ("flow+extra", 30 * SECOND)
+    assert {"ofi_1_30s", "return_1s"} <= set(manifest.names)
+    assert not {"spread_bps", "volatility_5s", "trade_count_1s"} & set(manifest.names)
+    later.clean_ns[:50] = 29 * SECOND
+    assert np.isnan(load(tmp_path).moves(later, 5)).tolist() == [True] * 50 + [False] * 150
 
 
 def test_in_a_calm_month_a_model_of_a_wild_one_expects_small_moves(tmp_path: Path) -> None:
