@@ -115,6 +115,7 @@ def train(
         step_ms = round(period * 1000)
 
         def say(what: str, share: float) -> None:
+            """Show what is being fitted."""
             progress.update(task, description=f"fitting {what}")
 
         if pooled:

@@ -215,7 +215,7 @@ def _believed(
     if pool is None:
         times, step_ns, weights = len(y), int(np.median(np.diff(recv_ns))), None
     else:
-        times, step_ns, weights = pool.times(recv_ns), pool.step_ns, pool.weights(uneven)
+        times, step_ns, weights = pool.times(recv_ns), pool.step_ns(recv_ns), pool.weights(uneven)
     independent = times * min(1.0, step_ns / (horizon_s * SECOND))
     chosen = shrinkage.Chosen(1.0, 0.0)
     if kind == "shrunk":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from research.fit import Features, Fitted, fit
+from research.fit import MIN_ROWS, Features, Fitted, fit
 from research.labels import Flags, Floats, Ints
 from research.scores import Outcomes
 from research.table import outcomes
@@ -52,6 +52,25 @@ class Stack:
         """What `mask`, (n,), says of the rows of one part, in the order that these have there."""
         own: Flags = mask[self.owners == number]
         return own
+
+    def check_rows(self, chosen: Flags) -> None:
+        """Raises BadInput where `chosen`, (n,), has too few rows of a part to fit several together."""
+        for number, part in enumerate(self.parts if len(self.parts) > 1 else ()):
+            count = self.of(number, chosen).sum()
+            if count < MIN_ROWS:
+                raise BadInput(
+                    f"{part.rows.symbol}: {count} labelled rows for {self.horizon_s} s; training needs "
+                    f"{MIN_ROWS}"
+                )
+
+    def weighable(self, chosen: Flags) -> Flags:
+        """`chosen`, (n,), without the rows of parts that have but a few in it, each of which would weigh as
+        much as hundreds of another's."""
+        if len(self.parts) == 1:
+            return chosen
+        counts = np.bincount(self.owners[chosen], minlength=len(self.parts))
+        mask: Flags = chosen & (counts >= MIN_ROWS)[self.owners]
+        return mask
 
     def fit(self, kind: str, chosen: Flags) -> Fitted:
         """Fit one kind on the rows of the mask `chosen`."""

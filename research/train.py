@@ -124,6 +124,7 @@ def train(
             raise BadInput(
                 f"{one.symbol}: no row of the last {100.0 - train_pct:g} % has a label for {period} s"
             )
+    stack.check_rows(training)
     fitted = {}
     for model in models_list:
         kinds = {kind: stack.fit(kind, training) for kind in kinds_of(model, features)}
@@ -221,6 +222,7 @@ def _horizon(
     """One horizon of each part."""
     features, horizon_s = stack.features, stack.horizon_s
     everything = np.ones(len(stack.y), dtype=np.bool_)
+    stack.check_rows(everything)
     kinds = kinds_of(model, features)
     fitted = {kind: stack.fit(kind, everything) for kind in kinds}
     served, reason = serve(model, fitted, features)

@@ -58,7 +58,8 @@ def walked(
     on the training rows of all parts.
 
     `rivals` are further predictions of each part's rows, by name; the models in `paired` are held against
-    each baseline. A split with fewer than 30 training rows is left out; without any the table is empty.
+    each baseline. A split with fewer than 30 training rows is left out, as is a part with so few of several;
+    without any the table is empty.
     """
     moves = {model: np.zeros(len(stack.y)) for model in models}
     learned = [_Learned(stack, number) for number in range(len(stack.parts))]
@@ -66,7 +67,8 @@ def walked(
     # `auto` needs the kinds that may serve; those that are only shown beside it are among `models`.
     kinds = {model for model in models if model != AUTO}
     kinds |= set(SERVING[stack.features.feature_set]) if AUTO in models else set()
-    for training, test in splits:
+    for everything, test in splits:
+        training = stack.weighable(everything)
         if training.sum() < MIN_ROWS or not test.any():
             continue
         tested |= test
@@ -74,7 +76,7 @@ def walked(
         for model in models:
             moves[model][test] = serve(model, fitted, stack.features)[0].predict(stack.X[test])
         for one in learned:
-            one.learn(training, test)
+            one.learn(everything, test)
     tables = []
     for one, others in zip(learned, rivals or [{}] * len(learned), strict=True):
         mine = stack.of(one.number, tested)

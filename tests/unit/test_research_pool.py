@@ -102,6 +102,15 @@ def test_weights_are_equal_by_symbol_under_rows_that_weigh_unequally_besides() -
     assert total.mean() == pytest.approx(1.0)
 
 
+def test_a_symbol_with_a_few_rows_in_a_fold_does_not_weigh_in_it() -> None:
+    early = drawn(500, seed=1)
+    late = drawn(300, seed=2, symbol="ETHUSDT", start_ns=START_NS + 380 * SECOND)
+    stack = stacked([early, late], 5, choose_features("flow", early, late))
+    until = {rows: stack.recv_ns < START_NS + (380 + rows) * SECOND for rows in (29, 30)}
+    assert np.unique(stack.owners[stack.weighable(until[29])]).tolist() == [0]
+    assert stack.weighable(until[30]).tolist() == until[30].tolist()
+
+
 def test_each_symbol_is_scored_by_its_own_baselines() -> None:
     up, down = drawn(600, seed=1), drawn(600, seed=2, symbol="ETHUSDT")
     both = train_pooled([up, down], model="linear", horizons_s=(5,))
@@ -182,6 +191,8 @@ def test_what_cannot_be_pooled_is_refused() -> None:
         train_pooled([data, replace(other, sample_ms=500)])
     with pytest.raises(BadInput, match="ETHUSDT: 20 rows with whole windows"):
         train_pooled([data, drawn(20, symbol="ETHUSDT")])
+    with pytest.raises(BadInput, match="ETHUSDT: 25 labelled rows for 15 s"):
+        train_pooled([data, drawn(40, symbol="ETHUSDT")])
     late = drawn(300, symbol="ETHUSDT", start_ns=START_NS + 600 * SECOND)
     with pytest.raises(BadInput, match="ETHUSDT: no data in the part of the time"):
         train(["linear"], [data, late], 50, 5)
