@@ -24,7 +24,7 @@ from shared.units import SECOND
 
 FITTED = ("linear", "lasso", "auto")  # what is fitted where no model is given; the last is traded on
 TRAIN_PCT = 50.0
-FILLS = ("mid", "touch")
+FILLS = ("mid", "queue-aware", "touch")  # whether there is an edge is said of the last
 
 
 @dataclass(frozen=True)
@@ -130,18 +130,23 @@ def traded(model: Forecaster, rest: Dataset, trading: Trading, own: float | None
         thresholds.append((own, f"|yhat| ≥ {own:.3g} USDT, the model's own threshold"))
     for threshold, words in thresholds:
         for fill in FILLS:
+            if fill == "queue-aware" and not rest.paths:
+                continue  # rows that were not read from a recording have no queue
             done = simulate(model, rest, trading.period, threshold, trading.size, fill)
-            trips.append(_trips(done, f"{words}, held {trading.period} s, {trading.size:g} coins"))
+            fills = done.assumption
+            if fill == "queue-aware":
+                fills = f"{fills}. {done.orders.told}".removesuffix(".")
+            trips.append(_trips(done, f"{words}, held {trading.period} s, {trading.size:g} coins", fills))
             if threshold == trading.threshold:
                 remark = done.remark
     return trips, remark
 
 
-def _trips(done: Simulation, what: str) -> Trips:
+def _trips(done: Simulation, what: str, fills: str) -> Trips:
     trades = done.trades
     return Trips(
         what=what,
-        fills=done.assumption,
+        fills=fills,
         closed_ns=np.array([each.exit_ns for each in trades], dtype=np.int64),
         sides=np.array([1 if each.side == "buy" else -1 for each in trades], dtype=np.int64),
         entry=np.array([each.entry for each in trades], dtype=np.float64),

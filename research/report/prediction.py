@@ -7,6 +7,7 @@ from research.report.judgement import Judgement
 from research.report.page import Section
 from research.report.picture import Picture
 from research.report.table import Table, Value, columns
+from research.simulate import FILLS
 
 
 def sections(judged: Judgement, threshold: float, from_ns: int) -> list[Section]:
@@ -28,10 +29,14 @@ def sections(judged: Judgement, threshold: float, from_ns: int) -> list[Section]
         earnings.side_by_side(judged.trips, "simulated", judged.remark),
     ]
     for trips in judged.trips:
-        if not trips.fills.startswith("filled at the mid"):
+        if not trips.fills.startswith(FILLS["mid"]):
             at = "own" if "own threshold" in trips.what else "slides"
+            is_queued = trips.fills.startswith(FILLS["queue-aware"])
+            if is_queued:
+                at += "-queue"
             if not len(trips.net):
-                money.append(f"{trips.what}: no prediction is so large, so there is no trade to show.")
+                why = "no order was filled in the queue" if is_queued else "no prediction is so large"
+                money.append(f"{trips.what}: {why}, so there is no trade to show.")
                 continue
             money += [
                 earnings.over_time(trips, from_ns, f"pnl-{at}"),
