@@ -154,9 +154,23 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     depths: tuple[DepthFlow, ...]
 
 
+class Trust(msgspec.Struct, frozen=True, array_like=True):
+    """How far the moves that one version foretold came true at one horizon, inside `Flow`: regression through
+    zero over the flow's window. `trust` is the slope kept within [0, 1], NaN for too little evidence."""
+
+    horizon_s: int
+    model: str
+    pairs: int  # predictions, one a second, whose horizon is over
+    blocks: int  # of one horizon each, that the error rests on
+    slope: float
+    error: float
+    trust: float
+
+
 class Flow(Message, frozen=True):
     """Trade flow and resting orders of the last minutes, fitted once a minute; under the id of the first
-    entry of the minute that is no `Lob`. `reason` says why there are no sides."""
+    entry of the minute that is no `Lob`. `reason` says why there are no sides. `trusts`, of the version that
+    serves, are added where `model` passes it on."""
 
     recv_ns: int
     from_ns: int  # nothing older counts: ten minutes ago, or the last gap
@@ -167,6 +181,7 @@ class Flow(Message, frozen=True):
     horizon_ms: int
     sides: tuple[SideFlow, ...]  # bids, asks
     reason: str
+    trusts: tuple[Trust, ...] = ()
 
 
 class Prediction(Message, frozen=True):

@@ -30,6 +30,7 @@ from shared.messages import (
     Prediction,
     Request,
     SideFlow,
+    Trust,
 )
 from shared.units import MS, SECOND, Scale
 
@@ -190,6 +191,27 @@ def test_a_prediction_skews_the_quotes(move: float, sides: list[int]) -> None:
     run.fit(flow(0))
     requests = run.predict(100, move)  # 1 USDT is 10 ticks, half believed: more than the edge of 3
     assert [request.side for request in requests] == sides
+
+
+@pytest.mark.parametrize(
+    ("trusts", "sides"),
+    [
+        ((Trust(10, "m", 590, 60, 0.0, 0.1, 0.0),), [1, -1]),  # nothing came true: nothing is believed
+        ((Trust(10, "m", 590, 60, 0.2, 0.1, 0.2),), [1, -1]),
+        ((Trust(10, "m", 590, 60, 0.35, 0.1, 0.35),), [1]),
+        ((Trust(10, "m", 60, 6, 0.0, 0.1, math.nan),), [1]),  # too little evidence: half
+        ((Trust(10, "other", 590, 60, 0.0, 0.1, 0.0),), [1]),
+        ((), [1]),
+    ],
+)
+def test_a_prediction_is_believed_as_far_as_predictions_came_true(
+    trusts: tuple[Trust, ...], sides: list[int]
+) -> None:
+    run = Run(Costs(maker_fee=0.0, taker_fee=0.0))
+    run.fit(flow(0, trusts=trusts))
+    requests = run.predict(100, 1.0)  # 10 ticks; asks have an edge of 3 less half a spread
+    assert [request.side for request in requests] == sides
+    run.check()
 
 
 def test_a_quote_is_replaced_after_a_probes_lifetime() -> None:
