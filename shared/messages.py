@@ -12,6 +12,7 @@ messages are texts, `<ms>-<n>`. Money is Decimal. `side` is +1 for a buy and -1 
 from __future__ import annotations
 
 from decimal import Decimal
+from math import nan
 from typing import TypeAlias
 
 import msgspec
@@ -128,6 +129,7 @@ class DepthFlow(msgspec.Struct, frozen=True, array_like=True):
     gain_variance: float
     fill_variance: float
     covariance: float
+    canceled: float = nan  # share of the queue in front that is canceled within a lifetime
 
 
 class SideFlow(msgspec.Struct, frozen=True, array_like=True):
@@ -150,7 +152,7 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     optimum_lots: float
     break_even_lots: float
     replenishment: float  # volume traded through a level over what was displayed, median
-    canceled: float  # share of the queue in front that is canceled within a lifetime
+    canceled: float  # share of all queues in front that is canceled within a lifetime
     depths: tuple[DepthFlow, ...]
 
 

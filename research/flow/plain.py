@@ -131,6 +131,7 @@ def rested(found: SideRested, units: Units) -> dict[str, Any]:
                 "probes": probes,
                 "fills": fills,
                 "predicted": predicted,
+                "canceled": found.needs.canceled_at[place],
                 "edge_error": error * tick,
                 "fill_rates": {name: rates[place] for name, rates in found.fill_rates.items()},
             }

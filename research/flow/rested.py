@@ -63,7 +63,7 @@ def rested_of(
     for name, cancels in CANCELS.items():
         probes = probe(entries, ticks, setup._replace(cancels=cancels))
         records = split(p.between(probes, 0, entries.until_ns - setup.whole_ns), side)
-        needs = fills.needs_of(records, own_lots)
+        needs = fills.needs_of(records, len(ticks), own_lots)
         depths = depths_of(records, ticks, setup, needs, of_life, share)
         rates[name] = [depth.fills / depth.probes if depth.probes else float("nan") for depth in depths]
         if cancels == setup.cancels:
@@ -80,7 +80,7 @@ def rested_of(
         """By what was known once all of `known` were done, on the tape and of the book."""
         known_ms = int(known[-1, p.PLACED] + setup.whole_ns) // MS if len(known) else 0
         before = _of_life(takers.between(0, known_ms), setup)
-        return fills.predicted(asked, fills.needs_of(known, own_lots), *before)
+        return fills.predicted(asked, fills.needs_of(known, len(ticks), own_lots), *before)
 
     return SideRested(
         side=side,

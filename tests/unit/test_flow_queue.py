@@ -258,7 +258,7 @@ def test_errors_know_that_neighbors_see_the_same_market() -> None:
         records[:, p.KEY] = 100
         records[:, p.AFTERWARD] = 2 * (100 - np.repeat(draws.integers(-5, 9, 30), 10))
         records[:, p.FILLED_AT] = records[:, p.PLACED] + SECOND
-        rates.append(fills.depth_of(records, 0, np.full(300, 0.5), setup))
+        rates.append(fills.depth_of(records, 0, np.full(300, 0.5), setup, 0.25))
     seen = np.array([each.fill_rate for each in rates])
     stated = np.sqrt(np.mean([each.fill_variance for each in rates]))
     assert stated == pytest.approx(seen.std(), rel=0.15)
@@ -273,13 +273,34 @@ def test_needs_and_predictions_follow_the_formula() -> None:
     records[:, p.STATE] = [p.MARKED, p.MARKED, p.EXPIRED, p.REJECTED]
     records[:, p.BETTER], records[:, p.THROUGH] = [10, 10, 10, 0], [5, 15, 1, 0]
     records[:, p.QUEUE], records[:, p.CANCELED] = [8, 0, 8, 0], [4, 0, 0, 0]
-    needs = fills.needs_of(records, own_lots=3)
-    assert needs == (1.0, 0.25, 3)
+    needs = fills.needs_of(records, 1, own_lots=3)
+    assert needs == (1.0, 0.25, 3, (0.25,))
     law = SizeLaw(20.0, -2.0)
     chances = fills.predicted(records, needs, law, 0.5)
     assert chances[0] == pytest.approx(0.5 * law.survival(np.array([10.0 + 0.75 * 8 + 3]))[0])
     assert chances[3] == 0.0
     assert fills.predicted(records, needs, None, 0.5).tolist() == [0.0] * 4
+
+
+def test_cancels_are_of_each_depth_drawn_towards_the_side() -> None:
+    counts, queues, canceled = (600, 60, 0, 3), (10, 40, 1, 20), (8, 10, 0, 20)
+    records = np.zeros((sum(counts), p.COLUMNS), np.int64)
+    records[:, p.STATE] = p.EXPIRED
+    records[:, p.DEPTH] = np.repeat(np.arange(4), counts)
+    records[:, p.QUEUE], records[:, p.CANCELED] = np.repeat(queues, counts), np.repeat(canceled, counts)
+    needs = fills.needs_of(records, 5, own_lots=1)
+    side = (600 * 8 + 60 * 10 + 3 * 20) / (600 * 10 + 60 * 40 + 3 * 20)
+    assert needs.canceled == pytest.approx(side)
+    near, middle, none, few, unknown = needs.canceled_at
+    assert near == pytest.approx((600 * 0.8 + 60 * side) / 660)
+    assert middle == pytest.approx((0.25 + side) / 2)  # as many probes as the side weighs
+    assert few == pytest.approx((3 * 1.0 + 60 * side) / 63)  # three probes say little
+    assert none == unknown == needs.canceled
+    chances = fills.predicted(records, needs, SizeLaw(20.0, -2.0), 0.5)
+    law = SizeLaw(20.0, -2.0)
+    for place, row in ((0, 0), (1, 600), (3, 660)):
+        volume = (1 - needs.canceled_at[place]) * queues[place] + 1
+        assert chances[row] == pytest.approx(0.5 * law.survival(np.array([volume]))[0])
 
 
 def test_slippage_is_what_walking_the_book_costs() -> None:

@@ -31,7 +31,7 @@ def side_of(
     laws = [_law(orders.sizes_lots), _law(second.volumes_lots), _law(life.volumes_lots)]
     of_orders, of_second, of_life = (NO_LAW if one is None else one for one in laws)
     slope, intercept, optimum = gross(second, laws[1])
-    needs = fills.needs_of(records, own_lots)
+    needs = fills.needs_of(records, len(ticks), own_lots)
     return SideFlow(
         side=side,
         orders=len(orders.times_ms),
@@ -89,7 +89,7 @@ def depths_of(
     out = []
     for place, distance in enumerate(ticks):
         mine = records[:, p.DEPTH] == place
-        out.append(fills.depth_of(records[mine], distance, chances[mine], setup))
+        out.append(fills.depth_of(records[mine], distance, chances[mine], setup, needs.canceled_at[place]))
     return fills.recalibrated(out)
 
 
