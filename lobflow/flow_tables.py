@@ -262,6 +262,10 @@ def _answer(console: Console, side: dict[str, Any]) -> None:
         else f"gross optimum {side['gross_price']:.10g}"
     )
     console.print(f"{side['side']} at the last book: {side['answer']}; {gross}")
+    console.print(
+        f"  leaving as a taker: mean spread {_number(side['exit_spread'])}, "
+        f"slippage {_number(side['exit_slippage'], '.3g')}"
+    )
     calibration = side["calibration"]
     if calibration is not None:
         console.print(

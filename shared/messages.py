@@ -154,6 +154,8 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     replenishment: float  # volume traded through a level over what was displayed, median
     canceled: float  # share of all queues in front that is canceled within a lifetime
     depths: tuple[DepthFlow, ...]
+    # (lots, ticks beyond the best price) of a taker who leaves what was filled here, sizes ascending.
+    slippages: tuple[tuple[int, float], ...] = ()
 
 
 class Trust(msgspec.Struct, frozen=True, array_like=True):
@@ -184,6 +186,7 @@ class Flow(Message, frozen=True):
     sides: tuple[SideFlow, ...]  # bids, asks
     reason: str
     trusts: tuple[Trust, ...] = ()
+    spread_ticks: float = nan  # mean of the first book of each second, as are the slippages
 
 
 class Prediction(Message, frozen=True):

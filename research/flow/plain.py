@@ -124,6 +124,8 @@ def rested(found: SideRested, units: Units) -> dict[str, Any]:
         "gross_price": None if found.gross_price_ticks is None else found.gross_price_ticks * tick,
         "replenishment": found.needs.replenishment,
         "canceled": found.needs.canceled,
+        "exit_spread": found.costs.spread_ticks * tick,
+        "exit_slippage": found.costs.slippage_ticks * tick,
         "calibration": None if found.calibration is None else found.calibration._asdict(),
         "depths": [
             {

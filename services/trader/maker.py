@@ -81,7 +81,7 @@ def _price(
         move_ticks=0.0 if math.isnan(move) else move * SECOND / prediction.tick_e9,
         growth=-1.0 if position * side < 0 else 1.0,
     )
-    costs = as_fitted(quoting.costs, flow, prediction.model, plan.period_s)
+    costs = as_fitted(quoting.costs, flow, prediction.model, plan, side)
     value = choose(flow, now, costs, quoting.is_demonstration)
     if value is not None:
         ticks = value.price_ticks

@@ -3,8 +3,8 @@ the one to quote.
 
 Per unit of size, in ticks: EV = P_fill [edge + lambda side yhat - f_m p - X] - P_fill gamma (growth of the
 position). `edge` is what the mid one horizon after a fill is better than the fill's price; X is what leaving
-costs: as a taker f_t mid + spread / 2 + slippage, as a maker f_m p and the taker's costs as often as that is
-not filled. An order that closes a position is itself the leaving: X is 0.
+costs: as a taker f_t mid + E[spread] / 2 + slippage, as a maker f_m p and the taker's costs as often as that
+is not filled. An order that closes a position is itself the leaving: X is 0.
 
 "Do not quote" is the expected answer at retail fees: a depth is quoted only where the lower bound is above
 zero.
@@ -25,13 +25,15 @@ FEWEST_FILLS = 10
 
 
 class Costs(msgspec.Struct, frozen=True):
-    """Fees are shares of the price. `trust` is lambda, how much of a predicted move is believed, None for
-    what the flow has fitted (see `fitted`); `aversion` is gamma, the share of the price that a position's
-    growth by one order costs."""
+    """Fees are shares of the price. `spread_ticks` is the one expected at leaving, NaN for that of the book
+    at hand; `slippage_ticks` what a taker pays beyond it, NaN where books do not hold the size. `trust` is
+    lambda, how much of a predicted move is believed, None for what the flow has fitted (see `fitted`);
+    `aversion` is gamma, the share of the price that a position's growth by one order costs."""
 
     maker_fee: float
     taker_fee: float
     leaves_as_maker: bool = False
+    spread_ticks: float = math.nan
     slippage_ticks: float = 0.0
     trust: float | None = None
     aversion: float = 0.0
@@ -73,7 +75,9 @@ def value_of(depth: DepthFlow, now: Standing, costs: Costs, exit_rate: float = 0
     mid = (now.bid_ticks + now.ask_ticks) / 2.0
     cost = (costs.maker_fee + costs.aversion * now.growth) * price
     if now.growth > 0:
-        taker = costs.taker_fee * mid + (now.ask_ticks - now.bid_ticks) / 2.0 + costs.slippage_ticks
+        at_hand = math.isnan(costs.spread_ticks)
+        spread = now.ask_ticks - now.bid_ticks if at_hand else costs.spread_ticks
+        taker = costs.taker_fee * mid + spread / 2.0 + costs.slippage_ticks
         maker = costs.maker_fee * price + (1.0 - exit_rate) * taker
         cost += maker if costs.leaves_as_maker else taker
     off = cost - believed_ticks(now, costs)  # from the edge

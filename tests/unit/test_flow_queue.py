@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from research.flow.entries import Entries
-from research.flow.resting import depth_for, price_at, quantile_depths, slippage_ticks
+from research.flow.resting import depth_for, price_at, quantile_depths
 from services.features.flow import fills, queue
 from services.features.flow import probe as p
 from services.features.flow.law import Ints, SizeLaw
+from services.features.flow.leaving import Walk, first_of_seconds, spread_ticks
 from services.features.flow.probe import Probes, Setup, new_probes
 from shared.units import MS, SECOND
 
@@ -304,13 +305,27 @@ def test_cancels_are_of_each_depth_drawn_towards_the_side() -> None:
 
 
 def test_slippage_is_what_walking_the_book_costs() -> None:
-    rows = np.stack([row(), row(asks=[(101, 30), (102, 20)])])
-    entries = Entries(np.zeros((0, 5), np.int64), rows, np.zeros(2, np.int64))
-    assert slippage_ticks(entries, 1, 10) == 0.0
+    books = np.stack([row(), row(asks=[(101, 30), (102, 20)])])
+    buy, sell = Walk.of(books, 1), Walk.of(books, -1)
+    assert buy.slippage_ticks(10) == 0.0
     # 25 lots: 10 at 101 and 15 a tick higher in the first book, all at 101 in the second.
-    assert slippage_ticks(entries, 1, 25) == pytest.approx(15 / 25 / 2)
-    assert slippage_ticks(entries, -1, 60) == pytest.approx((20 * 1 + 30 * 3) / 60)
-    assert np.isnan(slippage_ticks(entries, 1, 1_000))
+    assert buy.slippage_ticks(25) == pytest.approx(15 / 25 / 2)
+    assert sell.slippage_ticks(60) == pytest.approx((20 * 1 + 30 * 3) / 60)
+    assert np.isnan(buy.slippage_ticks(1_000))
+    assert np.isnan(Walk.of(books[:0], 1).slippage_ticks(1))
+    told = buy.slippages()
+    assert [lots for lots, _ in told] == [1, 2, 5, 10, 20, 50]
+    assert all(ticks == pytest.approx(buy.slippage_ticks(lots)) for lots, ticks in told)
+
+
+def test_books_count_by_the_time_they_stood() -> None:
+    """Many books of one second are one."""
+    narrow, wide = row(asks=[(101, 30)]), row(asks=[(105, 30)])
+    row_ns = np.array([0, 100, 200, 300, 1_000, 2_500], np.int64) * MS
+    books = first_of_seconds(np.stack([narrow, wide, wide, wide, narrow, wide]), row_ns)
+    bid = int(narrow[0])
+    assert spread_ticks(books) == pytest.approx(((101 - bid) * 2 + (105 - bid)) / 3)
+    assert np.isnan(spread_ticks(books[:0]))
 
 
 def test_prices_are_where_the_sizes_shown_reach_a_volume() -> None:

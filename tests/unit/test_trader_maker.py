@@ -214,6 +214,26 @@ def test_a_prediction_is_believed_as_far_as_predictions_came_true(
     run.check()
 
 
+@pytest.mark.parametrize(
+    ("spread", "slippages", "sides"),
+    [
+        (2.0, ((1, 0.0), (10, 0.5)), [1, -1]),
+        (8.0, ((1, 0.0), (10, 0.5)), []),  # half of it is more than the edge of 3
+        (2.0, ((1, 0.0), (10, 2.5)), [-1]),  # what a bid bought is sold into a thin book
+        (2.0, ((1, 0.0), (5, 0.0)), [-1]),  # which does not hold our 10 lots: no value is known
+    ],
+)
+def test_leaving_costs_what_spread_and_depth_of_the_last_minutes_say(
+    spread: float, slippages: tuple[tuple[int, float], ...], sides: list[int]
+) -> None:
+    run = Run(Costs(maker_fee=0.0, taker_fee=0.0))
+    fitted = flow(0, spread_ticks=spread)
+    bids, asks = fitted.sides
+    bids = msgspec.structs.replace(bids, slippages=slippages)
+    run.fit(msgspec.structs.replace(fitted, sides=(bids, asks)))
+    assert [request.side for request in run.predict(100)] == sides
+
+
 def test_a_quote_is_replaced_after_a_probes_lifetime() -> None:
     run = Run()
     run.fit(flow(0, ask_edge=-3.0))

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from services.trader.costs import costs_of
-from services.trader.fitted import trust_in
+from services.trader.fitted import slippage_at, trust_in
 from services.trader.quoting import Costs, Standing, best, value_of, values_of
 from shared.messages import DepthFlow, Flow, Trust
 from shared.settings import load
@@ -43,6 +43,24 @@ def test_without_costs_the_value_is_fills_times_edge_less_half_a_spread() -> Non
 def test_fees_of_both_legs_are_paid_on_their_prices() -> None:
     value = value_of(DEPTH, NOW, Costs(maker_fee=0.0002, taker_fee=0.0005, slippage_ticks=0.25, trust=0.0))
     assert value.cost_ticks == pytest.approx(0.0002 * 10_003 + 0.0005 * 10_000.5 + 0.5 + 0.25)
+
+
+def test_leaving_costs_the_spread_that_is_expected_not_the_one_at_hand() -> None:
+    costs = Costs(maker_fee=0.0, taker_fee=0.0, spread_ticks=3.0, slippage_ticks=0.25)
+    assert value_of(DEPTH, NOW, costs).cost_ticks == pytest.approx(1.5 + 0.25)
+
+
+def test_slippage_between_the_sizes_told_is_on_the_cautious_side() -> None:
+    told = ((1, 0.0), (2, 0.5), (5, 2.0))
+    assert [slippage_at(told, lots) for lots in (1, 2, 5)] == [0.0, 0.5, 2.0]
+    assert slippage_at(told, 3) == pytest.approx((1.0 + 9.0 / 3.0) / 3.0)
+    assert math.isnan(slippage_at(told, 6))  # the books do not hold it: nothing is known
+    assert slippage_at((), 6) == 0.0  # an older flow tells none
+    # Of a real book: 10 lots at the best price, then 10 a tick. At what lies between it is never too cheap.
+    paid = {lots: sum(min(max(lots - 10 * n, 0), 10) * n for n in range(20)) / lots for lots in range(1, 201)}
+    grid = tuple((lots, paid[lots]) for lots in (1, 2, 5, 10, 20, 50, 100, 200))
+    for lots, ticks in paid.items():
+        assert ticks - 1e-9 <= slippage_at(grid, lots) <= ticks + 1.0
 
 
 def test_a_makers_exit_costs_the_takers_as_often_as_it_is_not_filled() -> None:
