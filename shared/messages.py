@@ -160,7 +160,8 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
 
 class Trust(msgspec.Struct, frozen=True, array_like=True):
     """How far the moves that one version foretold came true at one horizon, inside `Flow`: regression through
-    zero over the flow's window. `trust` is the slope kept within [0, 1], NaN for too little evidence."""
+    zero over the flow's window. `trust` is the slope drawn towards 0.5 by its variance and kept
+    within [0, 1], NaN for too little evidence."""
 
     horizon_s: int
     model: str

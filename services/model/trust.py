@@ -18,6 +18,7 @@ from shared.units import E9, MS, SECOND
 WINDOW_NS = 600 * SECOND  # as long as the flow's
 LOOKBACK_MS = (WINDOW_NS + 2 * SECOND) // MS  # the second in which a copy begins may have begun before
 FEWEST_BLOCKS = 10  # of one horizon each: predictions nearer than that share their market
+PRIOR, PRIOR_VARIANCE = 0.5, 1.0 / 12.0  # of what is anywhere in [0, 1]
 DIGITS = 10  # of published numbers
 
 
@@ -90,8 +91,8 @@ class TrustFollower:
 
 
 def trust_of(horizon_s: int, version: str, pairs: deque[Pair]) -> Trust:
-    """The slope, its error over blocks as long as the horizon, and the slope kept within [0, 1]; that one is
-    NaN where the blocks are too few or nothing but 0 was foretold."""
+    """The slope, its error over blocks as long as the horizon, and lambda: the slope drawn towards the prior
+    by its variance and kept within [0, 1]; NaN where the blocks are too few or nothing but 0 was foretold."""
     square = math.fsum(pair.foretold * pair.foretold for pair in pairs)
     width_ns = horizon_s * SECOND
     blocks = len({pair.at_ns // width_ns for pair in pairs})
@@ -106,7 +107,11 @@ def trust_of(horizon_s: int, version: str, pairs: deque[Pair]) -> Trust:
     if blocks > 1:
         sums = [math.fsum(each) for each in rests.values()]
         error = math.sqrt(math.fsum(each * each for each in sums) * blocks / (blocks - 1)) / square
-    trust = min(1.0, max(0.0, slope)) if blocks >= FEWEST_BLOCKS else math.nan
+    trust = math.nan
+    if blocks >= FEWEST_BLOCKS:
+        # Minutes of moves are mostly noise: a slope of 2 with an error of 2 says little, and not 1.
+        doubt = error * error / (error * error + PRIOR_VARIANCE)
+        trust = min(1.0, max(0.0, (1.0 - doubt) * slope + doubt * PRIOR))
     return Trust(horizon_s, version, len(pairs), blocks, _rounded(slope), _rounded(error), _rounded(trust))
 
 

@@ -51,6 +51,17 @@ def test_the_error_knows_that_neighbors_share_their_market() -> None:
     assert found.error == pytest.approx(alone.error)
 
 
+def test_noise_does_not_make_full_belief() -> None:
+    found = trust_of(HORIZON_S, "v1", pairs(200, 0.0, noise=30.0, seed=5))
+    assert found.error > 1.0
+    assert abs(found.slope) > 1.0  # clipped alone, that would be 0 or 1
+    doubt = found.error**2 / (found.error**2 + 1 / 12)
+    assert found.trust == pytest.approx((1 - doubt) * found.slope + doubt * 0.5)
+    assert 0.3 < found.trust < 0.7
+    exact = deque(Pair(n * SECOND, 1.0 + n % 3, 0.25 * (1.0 + n % 3)) for n in range(200))
+    assert trust_of(HORIZON_S, "v1", exact).trust == 0.25
+
+
 def test_too_little_evidence_is_no_trust() -> None:
     few = trust_of(HORIZON_S, "v1", pairs(90, 0.5))
     assert few.blocks == 9
