@@ -19,7 +19,8 @@ def show(console: Console, told: dict[str, Any]) -> None:
     """Everything, top to bottom."""
     rows = ", ".join(f"{count} rows of {name}" for name, count in told["rows"].items())
     console.print(
-        f"{told['symbol']}: {rows} over {told['seconds']:.0f} s; tick {told['tick']:g}, lot {told['lot']:g}"
+        f"{told['symbol']}: {rows} over {told['seconds']:.0f} s; "
+        f"tick {told['tick']:g} {told['quote']}, lot {told['lot']:g} {told['sizes_in']}"
     )
     if any(told["holes"].values()):
         holes = ", ".join(f"{count} in {name}" for name, count in told["holes"].items())
@@ -222,7 +223,7 @@ def _impact(flows: list[dict[str, Any]]) -> Table:
 def _rested(side: dict[str, Any], probes: dict[str, Any]) -> Table:
     table = _table(
         f"Orders resting as {side['side']}: {probes['latency_ms']} ms latency, {probes['lifetime_s']:g} s, "
-        f"left {probes['horizon_s']:g} s after a fill as {probes['leaves_as']}; per unit of base",
+        f"left {probes['horizon_s']:g} s after a fill as {probes['leaves_as']}; per coin",
         (),
         (
             "ticks",

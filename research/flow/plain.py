@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from research.flow.analysis import Form, SideAnalysis
 from research.flow.rested import SideRested
+from research.names import Names, names_of
 from services.features.flow.optimum import Optimum
 from services.trader.quoting import Value
 from shared.units import Scale
@@ -20,11 +21,12 @@ class Units(NamedTuple):
     goes through `price` and `size`, which give the float nearest to the decimal."""
 
     scale: Scale
+    names: Names
 
     @classmethod
-    def of(cls, scale: Scale) -> Units:
-        """Of a scale."""
-        return cls(scale)
+    def of(cls, scale: Scale, symbol: str) -> Units:
+        """Of one symbol."""
+        return cls(scale, names_of(symbol))
 
     @property
     def tick(self) -> float:

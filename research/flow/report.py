@@ -45,7 +45,7 @@ class FlowReport:
         self.own_lots = own_lots
         self.source, self.sides, self.rested = source, sides, rested
         self.setup, self.costs = setup, costs
-        self.units = plain.Units.of(source.scale)
+        self.units = plain.Units.of(source.scale, source.symbol)
 
     def plain(self) -> dict[str, Any]:
         """For machines; NaN and infinities are None."""
@@ -53,6 +53,8 @@ class FlowReport:
             without_nan(
                 {
                     "symbol": self.source.symbol,
+                    "quote": self.units.names.quote,
+                    "sizes_in": self.units.names.size,
                     "tick": self.units.tick,
                     "lot": self.units.lot,
                     "rows": {name: len(tape.times_ms) for name, tape in self.source.tapes.items()},

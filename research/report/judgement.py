@@ -11,6 +11,7 @@ import numpy as np
 from research.dataset import Dataset
 from research.evaluate import evaluate
 from research.forecast import Forecaster, Loaded
+from research.names import names_of
 from research.pairs import Pair
 from research.permutation import Null
 from research.report.earnings import Trips
@@ -125,19 +126,20 @@ def traded(model: Forecaster, rest: Dataset, trading: Trading, own: float | None
     fills; and the threshold beside the cost of a round trip. Raises BadInput where the model predicts
     nothing."""
     trips, remark = [], ""
-    thresholds = [(trading.threshold, f"|yhat| ≥ {trading.threshold:g} USDT")]
+    quote = names_of(rest.symbol).quote
+    thresholds = [(trading.threshold, f"|yhat| ≥ {trading.threshold:g} {quote}")]
     if own is not None:
-        thresholds.append((own, f"|yhat| ≥ {own:.3g} USDT, the model's own threshold"))
+        thresholds.append((own, f"|yhat| ≥ {own:.3g} {quote}, the model's own threshold"))
     for threshold, words in thresholds:
         for fill in FILLS:
             done = simulate(model, rest, trading.period, threshold, trading.size, fill)
-            trips.append(_trips(done, f"{words}, held {trading.period} s, {trading.size:g} coins"))
+            trips.append(_trips(done, f"{words}, held {trading.period} s, {trading.size:g} coins", quote))
             if threshold == trading.threshold:
                 remark = done.remark
     return trips, remark
 
 
-def _trips(done: Simulation, what: str) -> Trips:
+def _trips(done: Simulation, what: str, quote: str) -> Trips:
     trades = done.trades
     return Trips(
         what=what,
@@ -148,4 +150,5 @@ def _trips(done: Simulation, what: str) -> Trips:
         exit=np.array([each.exit for each in trades], dtype=np.float64),
         gross=np.array([each.gross for each in trades], dtype=np.float64),
         fees=np.array([each.fees for each in trades], dtype=np.float64),
+        quote=quote,
     )
