@@ -4,7 +4,7 @@ them would have paid. It calls what trains, evaluates and simulates; nothing is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -133,13 +133,13 @@ def traded(model: Forecaster, rest: Dataset, trading: Trading, own: float | None
     for threshold, words in thresholds:
         for fill in FILLS:
             done = simulate(model, rest, trading.period, threshold, trading.size, fill)
-            trips.append(_trips(done, f"{words}, held {trading.period} s, {trading.size:g} coins", quote))
+            trips.append(_trips(done, f"{words}, held {trading.period} s, {trading.size:g} coins"))
             if threshold == trading.threshold:
                 remark = done.remark
-    return trips, remark
+    return [replace(each, quote=quote) for each in trips], remark
 
 
-def _trips(done: Simulation, what: str, quote: str) -> Trips:
+def _trips(done: Simulation, what: str) -> Trips:
     trades = done.trades
     return Trips(
         what=what,
@@ -150,5 +150,4 @@ def _trips(done: Simulation, what: str, quote: str) -> Trips:
         exit=np.array([each.exit for each in trades], dtype=np.float64),
         gross=np.array([each.gross for each in trades], dtype=np.float64),
         fees=np.array([each.fees for each in trades], dtype=np.float64),
-        quote=quote,
     )
