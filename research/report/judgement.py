@@ -4,13 +4,14 @@ them would have paid. It calls what trains, evaluates and simulates; nothing is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from research.dataset import Dataset
 from research.evaluate import evaluate
 from research.forecast import Forecaster, Loaded
+from research.names import names_of
 from research.pairs import Pair
 from research.permutation import Null
 from research.report.earnings import Trips
@@ -125,9 +126,10 @@ def traded(model: Forecaster, rest: Dataset, trading: Trading, own: float | None
     fills; and the threshold beside the cost of a round trip. Raises BadInput where the model predicts
     nothing."""
     trips, remark = [], ""
-    thresholds = [(trading.threshold, f"|yhat| ≥ {trading.threshold:g} USDT")]
+    quote = names_of(rest.symbol).quote
+    thresholds = [(trading.threshold, f"|yhat| ≥ {trading.threshold:g} {quote}")]
     if own is not None:
-        thresholds.append((own, f"|yhat| ≥ {own:.3g} USDT, the model's own threshold"))
+        thresholds.append((own, f"|yhat| ≥ {own:.3g} {quote}, the model's own threshold"))
     for threshold, words in thresholds:
         for fill in FILLS:
             if fill == "queue-aware" and not rest.paths:
@@ -139,7 +141,7 @@ def traded(model: Forecaster, rest: Dataset, trading: Trading, own: float | None
             trips.append(_trips(done, f"{words}, held {trading.period} s, {trading.size:g} coins", fills))
             if threshold == trading.threshold:
                 remark = done.remark
-    return trips, remark
+    return [replace(each, quote=quote) for each in trips], remark
 
 
 def _trips(done: Simulation, what: str, fills: str) -> Trips:
