@@ -29,7 +29,6 @@ from shared.messages import FeatureVector
 from shared.units import SECOND
 
 HORIZONS_S = (5, 10, 15)
-SIGMA = "sigma_30s"
 CALLS = 2_000  # in one round of each
 SYMBOL = "BENCH"
 
@@ -110,7 +109,7 @@ def full() -> Manifest:
                 scores=(),
             )
         )
-    (sigma,) = schema.indices([SIGMA])
+    sigma, slow = schema.indices(schema.SIGMAS)
     manifest = Manifest(
         format=FORMAT,
         version="",
@@ -122,7 +121,8 @@ def full() -> Manifest:
         names=names,
         dropped=(),
         indices=tuple(int(index) for index in schema.indices(names)),
-        sigma_index=int(sigma),
+        sigma_index=sigma,
+        slow_index=slow,
         vector_size=schema.WIDTH,
         schema=schema.SCHEMA_HASH,
         longest_window_ns=10 * SECOND,
@@ -142,8 +142,7 @@ def _vector(manifest: Manifest) -> FeatureVector:
         low, high = np.array(row.low), np.array(row.high)
         if len(low):
             values[list(manifest.indices)] = np.clip(0.3, low / 2.0, high / 2.0)
-    if manifest.sigma_index is not None:
-        values[manifest.sigma_index] = 2.0
+    values[list(manifest.scaled_by)] = 2.0
     until_ns = max(one.until_ns for one in manifest.data.values())
     return FeatureVector(
         recv_ns=until_ns + SECOND,
@@ -165,9 +164,7 @@ def _check(
 ) -> None:
     """What is timed must be the same product."""
     for row, move, weights in zip(manifest.horizons, moves, rows, strict=True):
-        sigma = 1.0 if manifest.sigma_index is None else values[manifest.sigma_index]
-        scale = sigma * row.horizon_s**0.5 if row.is_scaled else 1.0
-        expected = scale * (row.offset + float(np.dot(weights, x)))
+        expected = row.scale(*manifest.sigmas(values)) * (row.offset + float(np.dot(weights, x)))
         if abs(move - expected) > 1e-9 * max(1.0, abs(expected)):
             raise BadInput(f"{row.horizon_s} s: predicted {move}, the dot product gives {expected}")
 

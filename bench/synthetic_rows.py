@@ -15,9 +15,10 @@ import msgspec
 import numpy as np
 from scipy.signal import lfilter
 
+from research.feature_sets import FLOW
 from research.labels import Floats, Ints
 from research.microprice import Quotes, count
-from research.rows.layout import DAY_NS, SIGMA, SOURCE, Labels, Plan, Rows, Source, date_at, plan
+from research.rows.layout import DAY_NS, SOURCE, Labels, Plan, Rows, Source, date_at, plan
 from research.rows.store import Store, opened
 from research.rows.writing import DayFile
 from services.features import schema
@@ -47,10 +48,11 @@ def make(
     progress: Callable[[float], None] = lambda share: None,
     seed: int = 1,
     around_midnight: int = SECONDS // 2,
+    feature_set: str = FLOW,
 ) -> Store:
     """Rows of `days` days in `folder`, a day and the next in memory at a time; of each day so many seconds
     after and before midnight, all of it by default."""
-    made = plan("flow", horizons_s)
+    made = plan(feature_set, horizons_s)
     folder.mkdir(parents=True)
     here, mid, breaks = _drawn(made, seed, 0), 60_000.0, 0
     for number in range(days):
@@ -81,10 +83,11 @@ def _drawn(made: Plan, seed: int, number: int) -> _Day:
     draw = np.random.default_rng([seed, number])
     pressure = _wander(draw, SECONDS, 6.0)
     sigma = 2.0 * np.exp(0.5 * _wander(draw, SECONDS, 600.0))
+    sigmas = dict(zip(schema.SIGMAS, (sigma, 2.0 * np.sqrt(sigma / 2.0)), strict=True))
     values = np.empty((SECONDS, len(made.names)))
     for at, name in enumerate(made.names):
         own = _wander(draw, SECONDS, 1.0 + at % 7)
-        values[:, at] = sigma if name == SIGMA else np.tanh(0.4 * pressure + 0.6 * own)
+        values[:, at] = sigmas[name] if name in sigmas else np.tanh(0.4 * pressure + 0.6 * own)
     steps = sigma * (PRESSURE * pressure + draw.normal(0.0, 1.0, SECONDS))
     spread_ticks = np.where(draw.random(SECONDS) < 0.9, 1, draw.integers(2, 6, SECONDS))
     gaps = np.sort(draw.choice(np.arange(60, SECONDS), GAPS_A_DAY, replace=False))

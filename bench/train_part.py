@@ -77,7 +77,8 @@ def fitted_in_memory(store: Store, work: Path) -> dict[str, Any]:
     """The same by the pipelines of `research.estimators` on all rows, penalties by `research.penalty` on the
     same folds."""
     from research import penalty
-    from research.estimators import SPARSE, estimator, scales
+    from research.estimators import SPARSE, estimator
+    from research.sigmas import SIGMAS, scales
 
     asked = job(store, "flow", COMPARED, work, (COMPARED_H,))
     begun = time.perf_counter()
@@ -92,7 +93,7 @@ def fitted_in_memory(store: Store, work: Path) -> dict[str, Any]:
         tell(f"fitting {kind} in memory", at / len(COMPARED))
         alpha = None
         if kind == "ridge" or kind in SPARSE:
-            target = y / scales(X[:, -1], COMPARED_H)
+            target = y / scales(X[:, -SIGMAS:], COMPARED_H)
             embargo_ns = asked.columns.window_ns
             splits = (
                 (
@@ -101,7 +102,7 @@ def fitted_in_memory(store: Store, work: Path) -> dict[str, Any]:
                 )
                 for low, high in spans
             )
-            alpha = penalty.choose(X[:, :-1], target, splits, True, kind)
+            alpha = penalty.choose(X[:, :-SIGMAS], target, splits, True, kind)
         model = estimator(kind, COMPARED_H, True, alpha).fit(X, y)
         weights.append(model.regressor_["regress"].coef_)
     return {"seconds": round(time.perf_counter() - begun, 2), "weights": np.concatenate(weights).tolist()}

@@ -37,8 +37,8 @@ def parity(
     """Compute the features of recorded market entries again; compare them with the recorded ones, bit by bit.
 
     Ends with 1 where any differs, or is missing on one side, and names the first by its id and feature. Not
-    checked are vectors whose past is not recorded: up to 70 s after the beginning of a recording and after a
-    hole in it.
+    checked are vectors whose past is not recorded: up to 612 s after the beginning of a recording and after
+    a hole in it.
     """
     console = console_for(as_json)
     found = [one for one in runs(place(data)) if run is None or one.name == run]

@@ -54,7 +54,9 @@ def train(
     model: Annotated[
         str, typer.Option(help=f"{AUTO} (a prior mixed with a fit), or one of {', '.join(KINDS)}.")
     ] = AUTO,
-    features: Annotated[str, typer.Option(help="flow (scale-free) or seed (raw units).")] = "flow",
+    features: Annotated[
+        str, typer.Option(help="flow (scale-free), seed (raw units), or flow+extra (of a day at least).")
+    ] = "flow",
     period: Annotated[float, typer.Option(help="Seconds between rows.", min=0.1)] = 1.0,
     threshold: Annotated[float, typer.Option(help="|yhat| of the first rows, USDT.", min=0.0)] = 0.5,
     by_days: Annotated[

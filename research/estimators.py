@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from research.boosting import MirroredBoosting
 from research.labels import Floats
 from research.shrinkage import ShrunkRegression
+from research.sigmas import SIGMAS, row_weights, scales
 
 SPARSE = {"lasso": 1.0, "elastic-net": 0.5, "lasso-nonnegative": 1.0}  # the share of the penalty on |weight|
 PRIORS = ("prior", "shrunk")  # of set `flow` only
@@ -22,8 +23,9 @@ TREES = "boosting"
 KINDS = (*LINEAR, TREES)
 LASSO_ITERATIONS = 20_000
 
-# The expected move goes with this power of sigma. One is the unit of the target. On recordings the imbalance
-# is worth no more where the market is wild, rather less: see docs/science.md.
+# The expected move goes with this power of sigma, and with that power of the slow sigma which makes them one
+# together: so it is as large as the market is wild over ten minutes, but no larger in its wild half minutes,
+# rather less. On recordings an imbalance is worth no more there: see docs/science.md.
 SIGMA_POWER = dict.fromkeys(PRIORS, -0.5)
 
 
@@ -64,9 +66,10 @@ class RootMeanSquareScaler(TransformerMixin, BaseEstimator):  # type: ignore[mis
 class VolatilityTarget(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Fits in units of sigma sqrt(h), so that one fit serves calm and wild hours, and multiplies back.
 
-    The last column of X is sigma (quote currency per square root of a second, above zero); `regressor` sees
-    the others only. With a `power` p other than one the expected move is sigma^p sqrt(h) times what the
-    regressor says; errors still count in units of sigma, which are weights of the rows.
+    The last columns of X are sigma and the slow sigma (quote currency per square root of a second, above
+    zero); `regressor` sees the others only. With a `power` p other than one the expected move is
+    slow^(1-p) sigma^p sqrt(h) times what the regressor says: it grows as prices do, whatever p. Errors still
+    count in units of sigma, which are weights of the rows.
     """
 
     def __init__(self, regressor: Any, horizon_s: int, power: float = 1.0) -> None:
@@ -75,35 +78,22 @@ class VolatilityTarget(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.power = power
 
     def fit(self, X: Floats, y: Floats) -> VolatilityTarget:
-        """X of shape (n, k + 1), y of shape (n,) in quote currency."""
+        """X of shape (n, k + 2), y of shape (n,) in quote currency."""
         weights = {}
         if self.power != 1.0:
-            weights["regress__sample_weight"] = row_weights(X[:, -1], self.power)
-        self.regressor_ = clone(self.regressor).fit(X[:, :-1], y / self.scale(X), **weights)
+            weights["regress__sample_weight"] = row_weights(X[:, -SIGMAS:], self.power)
+        self.regressor_ = clone(self.regressor).fit(X[:, :-SIGMAS], y / self.scale(X), **weights)
         self.n_features_in_ = X.shape[1]
         return self
 
     def predict(self, X: Floats) -> Floats:
         """Expected change of the mid, shape (n,), quote currency."""
-        predicted: Floats = self.regressor_.predict(X[:, :-1]) * self.scale(X)
+        predicted: Floats = self.regressor_.predict(X[:, :-SIGMAS]) * self.scale(X)
         return predicted
 
     def scale(self, X: Floats) -> Floats:
-        """sigma^power * sqrt(h) of each row."""
-        return scales(X[:, -1], self.horizon_s, self.power)
-
-
-def scales(sigma: Floats, horizon_s: int, power: float = 1.0) -> Floats:
-    """What a move is divided by to make the target, (n,)."""
-    scaled: Floats = np.sqrt(float(horizon_s)) * np.power(sigma, power)
-    return scaled
-
-
-def row_weights(sigma: Floats, power: float) -> Floats:
-    """Weights (n,) of mean one under which squared errors of the target count in units of sigma."""
-    weights: Floats = np.power(sigma, 2.0 * (power - 1.0))
-    weights /= weights.mean()
-    return weights
+        """What the move of each row is divided by."""
+        return scales(X[:, -SIGMAS:], self.horizon_s, self.power)
 
 
 def preparation(is_scaled: bool) -> list[tuple[str, Any]]:
@@ -129,7 +119,7 @@ def estimator(
     alpha: float | None = None,
     believed: Believed | None = None,
 ) -> Any:
-    """An unfitted model that predicts quote currency: X has shape (n, k), or (n, k + 1) with sigma last.
+    """An unfitted model that predicts quote currency: X has shape (n, k), or (n, k + 2) with the sigmas last.
 
     `alpha` is the penalty, where the kind has one; `believed` is for `PRIORS`. Raises ValueError where what
     the kind needs is missing.

@@ -9,7 +9,7 @@ import numpy as np
 
 from research.dataset import Dataset
 from research.fit import MIN_ROWS
-from research.forecast import Loaded, fitted_on, used, whole
+from research.forecast import Loaded, fitted_on, whole
 from research.labels import Flags, Floats, Ints
 from research.microprice import states
 from research.pairs import Pair
@@ -148,7 +148,7 @@ def _usable(manifest: Manifest, data: Dataset) -> tuple[Dataset, list[str]]:
         for name, weight in zip(manifest.names, row.weights or (1.0,) * len(manifest.names), strict=True)
         if row.kind and weight != 0.0
     }
-    spread = np.ptp(usable.values[:, used(manifest)[: len(manifest.names)]], axis=0)
+    spread = np.ptp(usable.values[:, list(manifest.indices)], axis=0)
     still = [name for name, width in zip(manifest.names, spread, strict=True) if width == 0.0]
     dead = [name for name in still if name in weighed]
     refused = [name for name in dead if not name.startswith(TAPE)]

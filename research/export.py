@@ -34,8 +34,8 @@ LIBRARIES = ("joblib", "numba", "numpy", "scikit-learn", "scipy")
 def folded(model: Any, is_scaled: bool) -> tuple[Floats, Floats, Floats, float]:
     """(low, high, weights, offset) of a fitted estimator, in units of the raw features.
 
-    The prediction is scale * (offset + sum weights * clip(value, low, high)); scale is sigma^p sqrt(h)
-    where `is_scaled`, else 1.
+    The prediction is scale * (offset + sum weights * clip(value, low, high)); scale is that of
+    `services.model.manifest.Horizon`.
     """
     pipeline = model.regressor_ if is_scaled else model
     scaler, regression = pipeline.named_steps.get("scale"), pipeline["regress"]
@@ -106,6 +106,7 @@ def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manife
         dropped=features.dropped,
         indices=features.indices,
         sigma_index=features.sigma_index,
+        slow_index=features.slow_index,
         vector_size=schema.WIDTH,
         schema=schema.SCHEMA_HASH,
         longest_window_ns=features.longest_window_ns,
@@ -122,6 +123,7 @@ def describe(training: Training, joblib_file: str, joblib_sha256: str) -> Manife
 
 def _horizon(row: HorizonFit, is_scaled: bool) -> Horizon:
     empty = np.empty(0)
+    power = SIGMA_POWER.get(row.served.kind, 1.0)
     low, high, weights, offset = (empty, empty, empty, 0.0)
     trees: tuple[Tree, ...] = ()
     if row.served.model is not None:
@@ -141,7 +143,8 @@ def _horizon(row: HorizonFit, is_scaled: bool) -> Horizon:
         is_scaled=is_scaled,
         threshold=row.threshold,
         scores=tuple(score.plain() for score in row.scores),
-        sigma_power=SIGMA_POWER.get(row.served.kind, 1.0),
+        sigma_power=power,
+        slow_power=1.0 - power,
         prior_weight=row.served.prior_weight,
         majority=row.majority,
         trees=trees,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from research import penalty, prior, shrinkage
+from research import feature_sets, penalty, prior, shrinkage
 from research.estimators import (
     PRIORS,
     SIGMA_POWER,
@@ -16,10 +16,9 @@ from research.estimators import (
     TREES,
     Believed,
     estimator,
-    row_weights,
-    scales,
 )
 from research.labels import Flags, Floats, Ints
+from research.sigmas import SIGMAS, row_weights, scales
 from research.splits import Split, purged_blocks
 from research.table import LATENCY_NS
 from research.tape import check_price, check_tape
@@ -30,10 +29,8 @@ from shared.units import SECOND
 if TYPE_CHECKING:  # importing it loads the compiled features, and workers are to stay small
     from research.dataset import Dataset
 
-SIGMA = "sigma_30s"
 PENALTY_FOLDS = 5
 MIN_ROWS = 30
-LONGEST_WINDOW_NS = 10 * SECOND  # a model is whole again so soon after a gap
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,7 @@ class Features:
     dropped: tuple[str, ...]  # constant in the training data
     indices: tuple[int, ...]
     sigma_index: int | None
+    slow_index: int | None  # there is one where there is the other
     longest_window_ns: int
 
     @property
@@ -56,31 +54,31 @@ class Features:
         """Rows on which every feature is whole and finite."""
         used = data.values[:, self.columns()]
         mask: Flags = (data.clean_ns >= self.longest_window_ns) & np.isfinite(used).all(axis=1)
-        if self.sigma_index is not None:
-            mask &= data.values[:, self.sigma_index] > 0.0
+        mask &= (data.values[:, self.scaled_by()] > 0.0).all(axis=1)
         return mask
 
     def columns(self) -> list[int]:
-        """Columns of X: the features, and sigma last where there is one."""
-        return [*self.indices, *(() if self.sigma_index is None else (self.sigma_index,))]
+        """Columns of X: the features, and the sigmas last where there are any."""
+        return [*self.indices, *self.scaled_by()]
+
+    def scaled_by(self) -> list[int]:
+        """Where the sigmas lie."""
+        return [index for index in (self.sigma_index, self.slow_index) if index is not None]
 
     def matrix(self, data: Dataset) -> Floats:
-        """X of shape (n, k), or (n, k + 1) with sigma last."""
+        """X of shape (n, k), or (n, k + 2) with the sigmas last."""
         matrix: Floats = data.values[:, self.columns()]
         return matrix
 
 
 def choose_features(feature_set: str, data: Dataset) -> Features:
-    """The set's features that vary in `data`. Raises BadInput for an unknown set, a one-sided tape, too few
-    rows, a price that never moves, or where none varies."""
-    if feature_set not in ("flow", "seed"):
-        raise BadInput(f"feature set {feature_set!r} is neither flow nor seed")
+    """The set's features that vary in `data`. Raises BadInput for an unknown set, data too short for it, a
+    one-sided tape, too few rows, a price that never moves, or where none varies."""
+    members, sigmas = feature_sets.members(feature_set), feature_sets.sigmas(feature_set)
+    feature_sets.check_span(feature_set, data.symbol, data.from_ns, data.until_ns)
     if data.schema != schema.SCHEMA_HASH:
         raise BadInput(f"features of schema {data.schema}, not {schema.SCHEMA_HASH}")
-    sigma = (SIGMA,) if feature_set == "flow" else ()
-    # What looks back further is not whole soon enough after a gap, and needs days of data.
-    short = [name for name in schema.names(feature_set) if schema.window_ns(name) <= LONGEST_WINDOW_NS]
-    everything = _described(feature_set, short, sigma, ())
+    everything = described(feature_set, members, sigmas, ())
     rows = data.rows(everything.usable(data))
     if len(rows.recv_ns) < MIN_ROWS:
         gaps = len(data.track.breaks_ns)
@@ -96,19 +94,22 @@ def choose_features(feature_set: str, data: Dataset) -> Features:
     check_price(data)
     kept = [name for name, is_kept in zip(everything.names, varies, strict=True) if is_kept]
     dropped = [name for name, is_kept in zip(everything.names, varies, strict=True) if not is_kept]
-    return _described(feature_set, kept, sigma, dropped)
+    return described(feature_set, kept, sigmas, dropped)
 
 
-def _described(
-    feature_set: str, names: Sequence[str], sigma: Sequence[str], dropped: Sequence[str]
+def described(
+    feature_set: str, names: Sequence[str], sigmas: Sequence[str], dropped: Sequence[str]
 ) -> Features:
+    """Features by name; `sigmas` is `schema.SIGMAS` or nothing."""
+    fast, slow = schema.indices(sigmas) or (None, None)
     return Features(
         feature_set=feature_set,
         names=tuple(names),
         dropped=tuple(dropped),
         indices=tuple(int(index) for index in schema.indices(names)),
-        sigma_index=int(schema.indices(sigma)[0]) if sigma else None,
-        longest_window_ns=max(schema.window_ns(name) for name in (*names, *sigma)),
+        sigma_index=fast,
+        slow_index=slow,
+        longest_window_ns=max((schema.window_ns(name) for name in (*names, *sigmas)), default=0),
     )
 
 
@@ -155,7 +156,7 @@ def fit(kind: str, X: Floats, y: Floats, recv_ns: Ints, horizon_s: int, features
     if kind == "ridge" or kind in SPARSE:
         bare, target = X, y
         if features.is_scaled:
-            bare, target = X[:, :-1], y / scales(X[:, -1], horizon_s)
+            bare, target = X[:, :-SIGMAS], y / scales(X[:, -SIGMAS:], horizon_s)
         splits = _splits(recv_ns, horizon_s, features)
         alpha = penalty.choose(bare, target, splits, features.is_scaled, kind)
         if alpha is None:
@@ -177,9 +178,9 @@ def _believed(kind: str, X: Floats, y: Floats, recv_ns: Ints, horizon_s: int, fe
     if kind == "shrunk":
         power = SIGMA_POWER[kind]
         chosen = shrinkage.choose(
-            X[:, :-1],
-            y / scales(X[:, -1], horizon_s, power),
-            row_weights(X[:, -1], power),
+            X[:, :-SIGMAS],
+            y / scales(X[:, -SIGMAS:], horizon_s, power),
+            row_weights(X[:, -SIGMAS:], power),
             recv_ns,
             _splits(recv_ns, horizon_s, features),
             directions,

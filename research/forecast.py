@@ -70,17 +70,11 @@ def fitted_on(manifest: Manifest, data: Dataset) -> Range:
     return manifest.data[data.symbol]
 
 
-def used(manifest: Manifest) -> list[int]:
-    """Columns of X in the published vector: the features, and sigma last where there is one."""
-    return [*manifest.indices, *(() if manifest.sigma_index is None else (manifest.sigma_index,))]
-
-
 def whole(manifest: Manifest, data: Dataset) -> Flags:
     """The rows, (n,), on which every feature of the model is whole and finite."""
     mask: Flags = data.clean_ns >= manifest.longest_window_ns
-    mask = mask & np.isfinite(data.values[:, used(manifest)]).all(axis=1)
-    if manifest.sigma_index is not None:
-        mask &= data.values[:, manifest.sigma_index] > 0.0
+    mask = mask & np.isfinite(data.values[:, list(manifest.used)]).all(axis=1)
+    mask &= (data.values[:, list(manifest.scaled_by)] > 0.0).all(axis=1)
     return mask
 
 

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from research.labels import Floats
+from research.sigmas import SIGMAS, scales
 from research.table import outcomes
 from research.train import Training
-from services.model.manifest import Reference, residual_name
+from services.model.manifest import SIGMA_NAMES, Reference, residual_name
 
 BINS = 10
 
 
 def references(training: Training) -> tuple[Reference, ...]:
-    """Of every feature used, of sigma where the target is scaled, and of each horizon's residuals in units of
-    its scale, over the rows fitted on."""
+    """Of every feature used, of the sigmas where the target is scaled, and of each horizon's residuals in
+    units of sigma, over the rows fitted on."""
     return tuple(histogram(name, values) for name, values in _quantities(training) if len(values))
 
 
@@ -25,15 +26,15 @@ def _quantities(training: Training) -> Iterator[tuple[str, Floats]]:
     rows = data.rows(features.usable(data))
     for name, index in zip(features.names, features.indices, strict=True):
         yield name, rows.values[:, index]
-    if features.sigma_index is not None:
-        yield "sigma", rows.values[:, features.sigma_index]
+    for name, index in zip(SIGMA_NAMES, features.scaled_by(), strict=False):
+        yield name, rows.values[:, index]
     for row in training.horizons:
         if row.served.model is None:
             continue
         after, known = outcomes(rows, row.horizon_s)
         X = features.matrix(rows.rows(known))
-        scale = X[:, -1] * np.sqrt(float(row.horizon_s)) if features.is_scaled else np.ones(len(X))
-        yield residual_name(row.horizon_s), (after.moves - row.served.predict(X)) / scale
+        unit = scales(X[:, -SIGMAS:], row.horizon_s) if features.is_scaled else np.ones(len(X))
+        yield residual_name(row.horizon_s), (after.moves - row.served.predict(X)) / unit
 
 
 def histogram(name: str, values: Floats) -> Reference:

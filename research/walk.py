@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from research.feature_sets import FLOW, LONG, SEED
 from research.fit import MIN_ROWS, Features, Fitted, fit
 from research.labels import Flags, Floats
 from research.scores import Outcomes
@@ -19,8 +20,9 @@ if TYPE_CHECKING:  # importing it loads the compiled features, and workers are t
 AUTO = "auto"  # prior and fit mixed; in raw units LASSO where it keeps a feature, else linear regression
 
 # What `auto` fits, for itself and to be shown beside it; the first that has a model serves.
-_CONTENDERS = {"flow": ("shrunk", "prior", "lasso", "linear"), "seed": ("lasso", "linear")}
-SERVING = {"flow": ("shrunk",), "seed": ("lasso", "linear")}
+_SCALED = ("shrunk", "prior", "lasso", "linear")
+_CONTENDERS = {FLOW: _SCALED, LONG: _SCALED, SEED: ("lasso", "linear")}
+SERVING = {FLOW: ("shrunk",), LONG: ("shrunk",), SEED: ("lasso", "linear")}
 
 
 def kinds_of(model: str, features: Features) -> tuple[str, ...]:

@@ -27,9 +27,10 @@ def drawn(
     """One row a second; the mid moves by `strength` * sigma * imbalance_1 of the second before, and noise."""
     draw = np.random.default_rng(seed)
     values = draw.uniform(-1.0, 1.0, (rows, schema.WIDTH))
-    (sigma,) = schema.indices(["sigma_30s"])
+    sigma, slow = schema.indices(schema.SIGMAS)
     (imbalance,) = schema.indices(["imbalance_1"])
     values[:, sigma] = SIGMA * draw.uniform(0.5, 2.0, rows)
+    values[:, slow] = SIGMA * draw.uniform(0.8, 1.25, rows)
     # Signs that last: a signal must live as long as the horizon to be worth something there.
     values[:, imbalance] = np.repeat(draw.uniform(-1.0, 1.0, rows // 20 + 1), 20)[:rows]
     noise = draw.normal(0.0, SIGMA, rows)
@@ -74,7 +75,8 @@ def vector(recv_ns: int, values: list[float] | None = None, **changes: object) -
     """A whole vector of the published schema; its values are a function of the time alone."""
     if values is None:
         values = np.random.default_rng(recv_ns % 2**32).uniform(-1.0, 1.0, schema.WIDTH).tolist()
-        values[schema.indices(["sigma_30s"])[0]] = SIGMA
+        for index in schema.indices(schema.SIGMAS):
+            values[index] = SIGMA
     facts: dict[str, object] = {
         "recv_ns": recv_ns,
         "schema": schema.SCHEMA_HASH,

@@ -21,6 +21,7 @@ from research.days.evidence import Evidence, Fold, varying, without_few
 from research.days.units import Part
 from research.estimators import PRIORS, SIGMA_POWER, SPARSE, Believed, estimator
 from research.labels import Flags, Floats
+from research.sigmas import SIGMAS
 from research.walk import AUTO, SERVING
 from shared.errors import BadInput
 
@@ -29,18 +30,19 @@ class Fit(NamedTuple):
     """One horizon's model; `model` is None where a sparse kind keeps no feature."""
 
     kind: str
-    model: Any  # as `research.estimators.estimator` makes it, for the features of `used` and sigma
+    model: Any  # as `research.estimators.estimator` makes it, for the features of `used` and sigmas
     used: Flags  # (k,): the features that vary in the training rows
     alpha: float | None
     prior_weight: float | None
     rows: int  # fitted on
 
-    def predict(self, X: Floats, sigma: Floats | None) -> Floats:
-        """Expected moves, (n,), quote currency; 0 (no signal) where there is no model. X of shape (n, k)."""
+    def predict(self, X: Floats, sigmas: Floats | None) -> Floats:
+        """Expected moves, (n,), quote currency; 0 (no signal) where there is no model. X of shape (n, k),
+        sigmas of shape (n, 2)."""
         if self.model is None or len(X) == 0:
             return np.zeros(len(X))
         chosen = X[:, self.used]
-        moves: Floats = self.model.predict(chosen if sigma is None else np.column_stack([chosen, sigma]))
+        moves: Floats = self.model.predict(chosen if sigmas is None else np.column_stack([chosen, sigmas]))
         return moves
 
 
@@ -175,7 +177,7 @@ def _assembled(solver: Any, regression: Any, table: _Table, rows: Part, used: Fl
     if not is_scaled:
         return pipeline
     solver.regressor_ = pipeline
-    solver.n_features_in_ = width + 1
+    solver.n_features_in_ = width + SIGMAS
     return solver
 
 

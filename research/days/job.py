@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from research import feature_sets
 from research.days.units import Columns
 from research.labels import Flags, Floats
 from research.rows.store import Day, Store, usable
 from services.features import schema
 from shared.errors import BadInput
 
-SIGMA = "sigma_30s"
-LONGEST_WINDOW_NS = 10_000_000_000  # as of `research.fit`: a model is whole again so soon after a gap
 POWERS = (1.0, -0.5)  # of sigma: of `research.estimators.SIGMA_POWER`, and one
 
 
@@ -35,14 +34,14 @@ class Job:
     @property
     def is_scaled(self) -> bool:
         """Whether the target is in units of sigma."""
-        return self.columns.sigma is not None
+        return bool(self.columns.sigmas)
 
     def moves_path(self, date: str, horizon_s: int, model: str) -> Path:
         """Where a model's predictions of a day go: (n,), NaN where the features are not whole."""
         return self.work / f"moves-{date}-{horizon_s}-{model}.npy"
 
     def sample_path(self, date: str) -> Path:
-        """Where a day's rows for trees go: (m, k + 1 + horizons), sigma behind the features, then labels."""
+        """Where a day's rows for trees go: (m, k + 2 + horizons), sigmas behind the features, then labels."""
         return self.work / f"sample-{date}.npy"
 
 
@@ -51,24 +50,24 @@ def job(
 ) -> Job:
     """Raises BadInput where the rows do not hold what is asked for."""
     source = store.source
-    sigma = SIGMA if feature_set == "flow" else None
-    names = tuple(n for n in schema.names(feature_set) if schema.window_ns(n) <= LONGEST_WINDOW_NS)
-    missing = [name for name in (*names, *([sigma] if sigma else [])) if name not in source.names]
+    names, sigmas = feature_sets.members(feature_set), feature_sets.sigmas(feature_set)
+    feature_sets.check_span(feature_set, source.symbol, source.from_ns, source.until_ns)
+    missing = [name for name in (*names, *sigmas) if name not in source.names]
     if missing:
         raise BadInput(f"{store.folder}: rows without {', '.join(missing[:3])}; stage set {feature_set}")
     wanted = horizons_s or source.horizons_s
     for h in wanted:
         if h not in source.horizons_s:
             raise BadInput(f"{store.folder}: rows have no label for {h} s, only for {source.horizons_s}")
-    window_ns = max(schema.window_ns(name) for name in (*names, *([sigma] if sigma else [])))
-    columns = Columns(names, sigma, window_ns, POWERS if sigma else (1.0,))
+    window_ns = max(schema.window_ns(name) for name in (*names, *sigmas))
+    columns = Columns(names, sigmas, window_ns, POWERS if sigmas else (1.0,))
     return Job(feature_set, columns, wanted, source.latency_ns, source.sample_ms / 1000.0, models, work)
 
 
 def features(day: Day, asked: Job) -> tuple[Floats, Flags]:
-    """A day's features, sigma last if there is one, (n, k), and the rows on which all are whole."""
+    """A day's features, sigmas last if there are any, (n, k), and the rows on which all are whole."""
     values = day.features(asked.columns.read)
-    mask = usable(day.columns(["clean_ns"]), values, asked.columns.window_ns, asked.columns.sigma)
+    mask = usable(day.columns(["clean_ns"]), values, asked.columns.window_ns, len(asked.columns.sigmas))
     return values, mask
 
 
@@ -79,10 +78,9 @@ def labels(day: Day, asked: Job, horizon_s: int) -> dict[str, npt.NDArray[Any]]:
 
 
 def split(values: Floats, asked: Job) -> tuple[Floats, Floats | None]:
-    """Features, and sigma where there is one."""
-    if asked.columns.sigma is None:
-        return values, None
-    return values[:, :-1], values[:, -1]
+    """Features, and sigmas where there are any."""
+    width = len(asked.columns.names)
+    return values[:, :width], values[:, width:] if asked.is_scaled else None
 
 
 def no_moves(count: int) -> Floats:

@@ -42,10 +42,10 @@ def compress(day: Day, asked: Job, is_sampled: bool) -> dict[int, list[Unit]]:
     for h in asked.horizons_s:
         told = labels(day, asked, h)
         mask = whole & told["known"]
-        X, sigma = split(values[mask], asked)
+        X, sigmas = split(values[mask], asked)
         found[h] = units(
             X,
-            sigma,
+            sigmas,
             told["y"][mask],
             told["recv_ns"][mask],
             h,
@@ -90,9 +90,9 @@ def predict(
         # Some thousand rows at a time: a pipeline makes a copy at each of its steps.
         start = 0
         for values in day.groups(asked.columns.read):
-            window_ns, sigma = asked.columns.window_ns, asked.columns.sigma
+            window_ns, sigmas = asked.columns.window_ns, len(asked.columns.sigmas)
             told = {"clean_ns": clean[start : start + len(values)]}
-            whole = np.flatnonzero(usable(told, values, window_ns, sigma))
+            whole = np.flatnonzero(usable(told, values, window_ns, sigmas))
             for rows in np.array_split(whole, 1 + len(values) // PREDICT_ROWS):
                 moves[start + rows] = fitted.predict(*split(values[rows], asked))
             start += len(values)
@@ -102,7 +102,7 @@ def predict(
 
 
 def sample(before: Sequence[Day], asked: Job, horizon_s: int) -> Floats:
-    """Rows for trees, (m, k + 2): features, sigma, label. Equally many of each day, at most `SAMPLE_ROWS`."""
+    """Rows for trees, (m, k + 3): features, sigmas, label. As many of each day, at most `SAMPLE_ROWS`."""
     width = len(asked.columns.read)
     column = width + asked.horizons_s.index(horizon_s)
     share = ceil(SAMPLE_ROWS / len(before))

@@ -16,15 +16,16 @@ from research.days.forward import Compressed, Progress, compressed, walk
 from research.days.job import Job, job
 from research.days.tasks import TREES, sample
 from research.days.trees import fit_trees
-from research.fit import Features, Fitted
+from research.fit import Features, Fitted, described
 from research.labels import Floats, Ints, Track
 from research.microprice import Quotes
 from research.reference import histogram
 from research.rows.store import Store
+from research.sigmas import SIGMAS, scales
 from research.train import TRADED_QUANTILE, HorizonFit, Staged, Training
 from research.walk import AUTO, kinds_of, serve
 from services.features import schema
-from services.model.manifest import Reference, residual_name
+from services.model.manifest import SIGMA_NAMES, Reference, residual_name
 from services.recorder.layout import first_id_of, label_of
 from services.recorder.reader import files_of
 from shared.errors import BadInput
@@ -61,7 +62,7 @@ def train_days(
     """As `research.train.train_horizons`, over staged rows; predictions and samples go to `work`. Raises
     BadInput where there are fewer than two days, too few rows, or no feature varies."""
     columns = job(store, feature_set, (), work).columns
-    kinds = kinds_of(model, _features(feature_set, columns.names, (), columns.sigma))
+    kinds = kinds_of(model, described(feature_set, columns.names, columns.sigmas, ()))
     others = tuple(kind for kind in reversed(kinds) if kind != "shrunk")
     asked = job(store, feature_set, (*others, AUTO) if model == AUTO else (model,), work)
     days = compressed(store, asked, crew, progress, is_sampled=True)
@@ -73,17 +74,18 @@ def train_days(
         raise BadInput(f"{store.folder}: a feature varies among the rows of some horizons only")
     names = [name for name, is_used in zip(columns.names, used[0], strict=True) if is_used]
     dropped = [name for name in columns.names if name not in names]
-    features = _features(feature_set, names, dropped, columns.sigma)
+    features = described(feature_set, names, columns.sigmas, dropped)
     horizons, references = [], _references(store, asked, features)
     for h, by_kind in fits.items():
         fitted = {kind: _fitted(one, h, features) for kind, one in by_kind.items()}
         served, reason = serve(model, fitted, features)
         rows = sample(store.days, asked, h)
-        X = rows[:, :-1][:, [*np.flatnonzero(used[0]).tolist(), *([-1] if features.is_scaled else [])]]
+        width = len(columns.names)
+        X = rows[:, [*np.flatnonzero(used[0]).tolist(), *range(width, width + len(columns.sigmas))]]
         moves = served.predict(X)
         if served.model is not None:
-            scale = X[:, -1] * np.sqrt(float(h)) if features.is_scaled else np.ones(len(X))
-            references.append(histogram(residual_name(h), (rows[:, -1] - moves) / scale))
+            unit = scales(X[:, -SIGMAS:], h) if features.is_scaled else np.ones(len(X))
+            references.append(histogram(residual_name(h), (rows[:, -1] - moves) / unit))
         horizons.append(
             HorizonFit(
                 horizon_s=h,
@@ -125,24 +127,14 @@ def _fitted(one: Fit, horizon_s: int, features: Features) -> Fitted:
     return Fitted(one.kind, one.model, one.alpha, kept, horizon_s, features, one.prior_weight)
 
 
-def _features(feature_set: str, names: Sequence[str], dropped: Sequence[str], sigma: str | None) -> Features:
-    used = (*names, *(() if sigma is None else (sigma,)))
-    return Features(
-        feature_set=feature_set,
-        names=tuple(names),
-        dropped=tuple(dropped),
-        indices=tuple(schema.indices(names)),
-        sigma_index=None if sigma is None else schema.indices([sigma])[0],
-        longest_window_ns=max((schema.window_ns(name) for name in used), default=0),
-    )
-
-
 def _references(store: Store, asked: Job, features: Features) -> list[Reference]:
     """Of the features, over the sample of rows that trees are fitted on."""
     rows = sample(store.days, asked, asked.horizons_s[0])
     found = [histogram(name, rows[:, asked.columns.names.index(name)]) for name in features.names]
-    if features.is_scaled:
-        found.append(histogram("sigma", rows[:, -2]))
+    found += [
+        histogram(name, rows[:, asked.columns.read.index(sigma)])
+        for name, sigma in zip(SIGMA_NAMES, asked.columns.sigmas, strict=False)
+    ]
     return found
 
 

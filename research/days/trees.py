@@ -13,11 +13,11 @@ from shared.errors import BadInput
 
 
 def fit_trees(rows: Floats, names: Sequence[str], is_scaled: bool, horizon_s: int) -> Fit:
-    """`rows` of shape (n, k + 2): the features `names`, sigma, the label in quote currency. Raises BadInput
-    in raw units, whose features have no mirror."""
+    """`rows` of shape (n, k + 3): the features `names`, the sigmas, the label in quote currency. Raises
+    BadInput in raw units, whose features have no mirror."""
     if not is_scaled:
         raise BadInput(f"{TREES} is of feature set flow")
     used = np.ptp(rows[:, : len(names)], axis=0) > 0.0
-    X = rows[:, :-1][:, [*np.flatnonzero(used).tolist(), len(names)]]
+    X = rows[:, [*np.flatnonzero(used).tolist(), *range(len(names), rows.shape[1] - 1)]]
     model = estimator(TREES, horizon_s, is_scaled).fit(X, rows[:, -1])
     return Fit(TREES, model, used, None, None, len(rows))

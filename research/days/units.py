@@ -5,9 +5,9 @@ not, is the same on the rows of R as on the rows themselves; and the triangle of
 triangles, one upon the other (a tall-skinny QR: Demmel, Grigori, Hoemmen, Langou 2012). Unlike sums of
 products it squares no condition number, so the fits agree to about 1e-12.
 
-For a target in units of sigma (see `research.estimators.VolatilityTarget`) rows are X sigma^(p-1) and
-y / (sigma sqrt(h)), p the power of sigma: what the weights of the rows make of both. In raw units a column of
-ones goes first, so that the rest of its triangle is X and y less their means.
+For a target in units of sigma (see `research.estimators.VolatilityTarget`) rows are X (slow / sigma)^(1-p)
+and y / (sigma sqrt(h)), p the power of sigma: what the weights of the rows make of both. In raw units a
+column of ones goes first, so that the rest of its triangle is X and y less their means.
 
 A unit of time is cut at its ends: rows whose label reaches beyond it (`tail`), and rows too near its start
 to be trained on beside held-out rows before (`head`). Leaving those out is purging and embargo.
@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from research.labels import Flags, Floats, Ints
+from research.sigmas import calm, scales
 from shared.units import SECOND
 
 
@@ -29,14 +30,14 @@ class Columns(NamedTuple):
     """What a model is fitted on."""
 
     names: tuple[str, ...]  # features
-    sigma: str | None  # what the target is divided by, None in raw units
+    sigmas: tuple[str, ...]  # what the target is divided by, nothing in raw units
     window_ns: int  # the longest look back: how soon after a gap a row is whole
     powers: tuple[float, ...]  # of sigma, see above; one of 1.0 in raw units
 
     @property
     def read(self) -> tuple[str, ...]:
-        """The features to read, sigma last."""
-        return self.names if self.sigma is None else (*self.names, self.sigma)
+        """The features to read, the sigmas last."""
+        return (*self.names, *self.sigmas)
 
 
 class Part(NamedTuple):
@@ -59,16 +60,15 @@ class Unit(NamedTuple):
     tail: Part
 
 
-def part(X: Floats, sigma: Floats | None, y: Floats, horizon_s: int, powers: Sequence[float]) -> Part:
-    """X of shape (n, k), sigma and y (n,), y in quote currency."""
+def part(X: Floats, sigmas: Floats | None, y: Floats, horizon_s: int, powers: Sequence[float]) -> Part:
+    """X of shape (n, k), sigmas (n, 2), y (n,) in quote currency."""
     triangles: dict[float, Floats] = {}
     for power in powers:
-        if sigma is None:
+        if sigmas is None:
             table = np.column_stack([np.ones(len(y)), X, y])
         else:
-            target = y / (sigma * np.sqrt(float(horizon_s)))
-            rows = X if power == 1.0 else X * np.power(sigma, power - 1.0)[:, None]
-            table = np.column_stack([rows, target])
+            target = y / scales(sigmas, horizon_s)
+            table = np.column_stack([X * calm(sigmas, power)[:, None], target])
         triangles[power] = _triangle(table)
     width = X.shape[1]
     return Part(
@@ -102,7 +102,7 @@ def merged(parts: Iterable[Part]) -> Part:
 
 def units(
     X: Floats,
-    sigma: Floats | None,
+    sigmas: Floats | None,
     y: Floats,
     recv_ns: Ints,
     horizon_s: int,
@@ -122,7 +122,7 @@ def units(
         is_head = ~is_tail & (times < start_ns + reach_ns + embargo_ns)
 
         def _of(mask: Flags, inside: slice = inside) -> Part:
-            scale = None if sigma is None else sigma[inside][mask]
+            scale = None if sigmas is None else sigmas[inside][mask]
             return part(X[inside][mask], scale, y[inside][mask], horizon_s, powers)
 
         found.append(Unit(start_ns, end_ns, _of(is_head), _of(~is_head & ~is_tail), _of(is_tail)))

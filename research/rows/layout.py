@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from research import feature_sets
 from research.labels import Flags, Floats, Ints
 from research.microprice import STATES, Counts
 from services.features import schema
@@ -29,7 +30,6 @@ VERSION = 1  # plus one whenever a row changes under an unchanged key
 SOURCE = "source.json"
 PAGE = b"lobflow"  # the key of a day's page in the Parquet metadata
 DAY_NS = 86_400 * SECOND
-SIGMA = "sigma_30s"
 FRAME = ("recv_ns", "clean_ns", "breaks_before", "mid", "spread", "spread_ticks", "imbalance_1",
          "imbalance_5", "last_return")  # fmt: skip
 WHOLE = ("recv_ns", "clean_ns", "breaks_before", "spread_ticks")  # int64, the others float64
@@ -50,8 +50,8 @@ class Plan(NamedTuple):
 
 
 def plan(feature_set: str, horizons_s: tuple[int, ...], sample_ms: int = 1000) -> Plan:
-    """The rows of one feature set, with sigma. Raises BadInput where there is no such set."""
-    return Plan((*schema.names(feature_set), SIGMA), horizons_s, sample_ms)
+    """The rows of one feature set, with the sigmas. Raises BadInput where there is no such set."""
+    return Plan((*feature_sets.members(feature_set), *schema.SIGMAS), horizons_s, sample_ms)
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

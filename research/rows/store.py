@@ -122,9 +122,8 @@ def opened(folder: Path) -> Store:
     return Store(folder, source, days)
 
 
-def usable(columns: dict[str, npt.NDArray[Any]], values: Floats, window_ns: int, sigma: str | None) -> Flags:
-    """Rows on which every feature is whole and finite; `values` are those of a model, sigma last if any."""
+def usable(columns: dict[str, npt.NDArray[Any]], values: Floats, window_ns: int, sigmas: int) -> Flags:
+    """Rows on which every feature is whole and finite; `values` are those of a model, so many sigmas last."""
     mask: Flags = (columns["clean_ns"] >= window_ns) & np.isfinite(values).all(axis=1)
-    if sigma is not None:
-        mask &= values[:, -1] > 0.0
+    mask &= (values[:, values.shape[1] - sigmas :] > 0.0).all(axis=1)
     return mask

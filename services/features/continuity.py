@@ -5,8 +5,8 @@ whole. A chain ends with any `FeedStatus`, a jump of `seq`, a new `epoch`, a new
 silence of the book of more than `QUIET_NS`.
 
 The last cause makes the state a function of recent input alone. A `Lob` within `QUIET_NS` of the start of the
-input may go on a chain that began earlier; from 60 s after it the difference is neither in a window nor in
-`clean_ns`, which ends at 60 s.
+input may go on a chain that began earlier; from `MEMORY_NS` after it the difference is in no window, and not
+in `clean_ns`, which ends at 60 s.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ MARKET_KINDS = (Lob, AggTrade, MarkPrice, FeedStatus, Heartbeat)
 
 CLEAN_LIMIT_NS = 60 * SECOND
 QUIET_NS = 10 * SECOND
-WARM_NS = CLEAN_LIMIT_NS + QUIET_NS
+MEMORY_NS = 602 * SECOND  # 600 changes of a second in `sigma_600s`, and up to a second on either side
+WARM_NS = MEMORY_NS + QUIET_NS
 LOOKBACK_MS = WARM_NS // 1_000_000 + 1000  # heartbeats leave no hole of a second
 
 

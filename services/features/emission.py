@@ -15,6 +15,7 @@ from services.features.state import (
     ABS_E1,
     ABS_E5,
     CHANGE_SQUARES,
+    CHANGES,
     CLOSED,
     E1,
     E5,
@@ -22,6 +23,8 @@ from services.features.state import (
     MOVE,
     NOTIONAL,
     SIGNED,
+    SLOW_CHANGES,
+    SLOW_SQUARES,
     SQUARES,
     TIME,
     TRADE_HEAD,
@@ -50,7 +53,8 @@ SIGMA_AT = FLOW_AT + 3 * FLOW_WINDOWS
 EXTRA_AT = SIGMA_AT + 1
 MICROPRICE_AT = EXTRA_AT + 3 * (WINDOWS - FLOW_WINDOWS)
 MEASURES_AT = MICROPRICE_AT + 2
-WIDTH = MEASURES_AT + 5 * len(MEASURED)  # float64 in a vector
+SLOW_AT = MEASURES_AT + 5 * len(MEASURED)
+WIDTH = SLOW_AT + 1  # float64 in a vector
 
 MOST_SPREADS = 10.0  # clamps of what has no natural limit
 MOST_SIGMAS = 10.0
@@ -89,13 +93,14 @@ def _decay(x: float) -> float:
     return y
 
 
-@compiled(f64(STATE), "always")
-def _sigma_ticks(state: State) -> float:
-    """`sigma_30s` in ticks; 0 while there are too few changes."""
-    known = min(state.marks[CLOSED] - 1, len(state.changes))
+@compiled(f64(STATE, int64, int64), "always")
+def _sigma_ticks(state: State, squares: int, most: int) -> float:
+    """The root mean square, in ticks, of at most so many changes, whose sum of squares is the mark `squares`;
+    0 while there are too few."""
+    known = min(state.marks[CLOSED] - 1, most)
     if known < MIN_CHANGES:
         return 0.0
-    return max(math.sqrt(float(state.marks[CHANGE_SQUARES]) / known) / 2.0, 1.0)
+    return max(math.sqrt(float(state.marks[squares]) / known) / 2.0, 1.0)
 
 
 @compiled(void(I1, f64[::1], int64, int64))
@@ -209,6 +214,7 @@ def emit(state: State, now_ns: int, row: Ints, tick_e9: int, lot_e9: int, values
     _emit_book(row, values)
     _emit_tiers(row, values, tick_e9, lot_e9)
     _emit_flows(state, now_ns, values)
-    sigma_ticks = _sigma_ticks(state)
+    sigma_ticks = _sigma_ticks(state, CHANGE_SQUARES, CHANGES)
     values[SIGMA_AT] = sigma_ticks * (tick_e9 / 1e9)
+    values[SLOW_AT] = _sigma_ticks(state, SLOW_SQUARES, SLOW_CHANGES) * (tick_e9 / 1e9)
     _emit_measures(state, row[0] + row[ASKS], sigma_ticks, lot_e9, values)

@@ -21,6 +21,7 @@ from services.features.state import (
     ABS_E1,
     ABS_E5,
     CHANGE_SQUARES,
+    CHANGES,
     CLOSED,
     E1,
     E5,
@@ -33,6 +34,7 @@ from services.features.state import (
     NOTIONAL,
     SECOND_MID2,
     SIGNED,
+    SLOW_SQUARES,
     SQUARES,
     TIME,
     TRADE_COLUMNS,
@@ -83,8 +85,10 @@ def _close_seconds(state: State, now_ns: int) -> None:
     while marks[NEXT_SECOND] * SECOND < now_ns:
         if marks[CLOSED] > 0:
             place = marks[NEXT_SECOND] % len(state.changes)
+            left = (marks[NEXT_SECOND] - CHANGES) % len(state.changes)
             change = marks[MID2] - marks[SECOND_MID2]
-            marks[CHANGE_SQUARES] += _square(change) - _square(state.changes[place])
+            marks[CHANGE_SQUARES] += _square(change) - _square(state.changes[left])
+            marks[SLOW_SQUARES] += _square(change) - _square(state.changes[place])
             state.changes[place] = change
         marks[SECOND_MID2] = marks[MID2]
         marks[CLOSED] += 1

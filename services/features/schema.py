@@ -1,7 +1,7 @@
 """The names of all features in their order, the sets a model may choose from, and how long each looks back.
 
 No numba here: model, trader and monitor read this page. One vector carries every set, so that any model can
-be served from one stream: `seed`, then `flow`, then `scale`, then `extra`.
+be served from one stream: `seed`, then `flow`, then `scale`, then `extra`, then `slow`.
 
 `seed` (quote and base currency; 81 values)
     `spread`; per side and tier the distance of its price from the mid and its size. A tier that a thin book
@@ -38,6 +38,10 @@ uses it is whole only as long after a gap as its longest window, up to 30 s; no 
     and the root of the window in seconds: basis points per root second, at most 1000.
     `trade_count_<window>`: aggregated trades, at most a million.
     `mean_size_<window>`: their mean size in base currency, at most a billion; 0 where there is none.
+
+`slow` (quote currency)
+    `sigma_600s`: as `sigma_30s`, over the last 600 changes. It is there as soon as that one is, of the same
+    few changes, and then goes on sharpening for ten minutes.
 
 The values of `vwap`, `return` and `microprice_spread_5` change their sign, exactly, when the sides are
 exchanged, like those of `flow`.
@@ -86,13 +90,15 @@ _SETS: dict[str, tuple[str, ...]] = {
         "spread_bps",
         *(f"{measure}_{window}" for measure in MEASURES for window in MEASURED),
     ),
+    "slow": ("sigma_600s",),
 }
+SIGMAS = ("sigma_30s", "sigma_600s")
 SETS: tuple[str, ...] = tuple(_SETS)
 NAMES: tuple[str, ...] = tuple(name for members in _SETS.values() for name in members)
 WIDTH = len(NAMES)
 
 # Five changes lie between six full seconds, and six of them are past as soon as 6 s are: from then on
-# `sigma_30s` is a fair estimate, though it goes on sharpening until 30 changes are there.
+# both sigmas are fair estimates, though they go on sharpening until all their changes are there.
 SIGMA_NS = 6 * SECOND
 
 DEFINITIONS_VERSION = 1  # plus one whenever a value changes under an unchanged name
@@ -127,7 +133,7 @@ def window_ns(name: str) -> int:
     (0, 500000000, 6000000000)
     """
     _position(name)
-    if name == "sigma_30s":
+    if name in SIGMAS:
         return SIGMA_NS
     what, _, window = name.rpartition("_")
     own_ns = ALL_WINDOWS.get(window, 0)

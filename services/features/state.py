@@ -14,7 +14,8 @@ Floats = NDArray[np.float64]
 RING = 1024  # book events a ring holds at first: a minute and a half of diffs
 TRADES_PER_LOB = 4  # times as many trades
 LEVELS = 5  # of the order flow imbalance
-CHANGES = 30  # one-second changes of the mid in sigma
+CHANGES = 30  # one-second changes of the mid in `sigma_30s`
+SLOW_CHANGES = 600  # and in `sigma_600s`
 
 # Columns of the rings. Behind the time stand running totals, over all events before the one at this place.
 TIME = 0
@@ -31,8 +32,9 @@ MID2 = 3  # bid plus ask of the last Lob, which is twice the mid, in ticks
 NEXT_SECOND = 4  # the next full second whose mid is not yet known
 SECOND_MID2 = 5  # twice the mid at the full second before it
 CLOSED = 6  # full seconds known since the reset
-CHANGE_SQUARES = 7  # the sum of the squares of `changes`
-MARKS = 8
+CHANGE_SQUARES = 7  # the sum of the squares of the newest 30 of `changes`
+SLOW_SQUARES = 8  # of all of them
+MARKS = 9
 
 
 class State(NamedTuple):
@@ -41,8 +43,8 @@ class State(NamedTuple):
     windows_ns: (w,) ascending. tails: (2, w), the first event inside each window, per ring. lob_ring:
     (capacity, 8). trade_ring: (4 capacity, 4). lob_totals: (8,) and trade_totals: (4,), the running totals
     over all events, in the rings' columns. previous: (20,), the best five tiers of the last Lob, bids then
-    asks. changes: (30,), the one-second changes of twice the mid, in ticks, by full second modulo 30.
-    Capacities are powers of two.
+    asks. changes: (600,), the one-second changes of twice the mid, in ticks, by full second modulo 600; 0 for
+    none. Capacities are powers of two.
 
     The sum over a window is the difference of two totals. They may overflow, after years: differences of
     int64 are right all the same.
@@ -70,7 +72,7 @@ def new_state(windows_ns: Sequence[int], capacity: int = RING) -> State:
         lob_totals=np.zeros(LOB_COLUMNS, np.int64),
         trade_totals=np.zeros(TRADE_COLUMNS, np.int64),
         previous=np.zeros(4 * LEVELS, np.int64),
-        changes=np.zeros(CHANGES, np.int64),
+        changes=np.zeros(SLOW_CHANGES, np.int64),
     )
 
 

@@ -27,8 +27,8 @@ class Fold:
         self._offset = horizon.offset
         self._scale = horizon.scale
 
-    def move(self, values: Sequence[float], sigma: float) -> float:
-        """Expected change of the mid in quote currency. `sigma` is ignored by models in raw units."""
+    def move(self, values: Sequence[float], sigma: float, slow: float) -> float:
+        """Expected change of the mid in quote currency. Models in raw units ignore both sigmas."""
         total = fsum(
             [
                 self._offset,
@@ -38,4 +38,4 @@ class Fold:
                 ],
             ]
         )
-        return self._scale(sigma) * total
+        return self._scale(sigma, slow) * total

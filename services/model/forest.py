@@ -25,12 +25,12 @@ class Forest:
         self._offset = horizon.offset
         self._scale = horizon.scale
 
-    def move(self, values: Sequence[float], sigma: float) -> float:
-        """Expected change of the mid in quote currency. `sigma` is ignored by models in raw units."""
+    def move(self, values: Sequence[float], sigma: float, slow: float) -> float:
+        """Expected change of the mid in quote currency. Models in raw units ignore both sigmas."""
         total = self._offset
         for tree in self._trees:
             index, threshold, left, right, value = tree[0]
             while left:
                 index, threshold, left, right, value = tree[left if values[index] <= threshold else right]
             total += value
-        return self._scale(sigma) * total
+        return self._scale(sigma, slow) * total

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Sequence
 from itertools import pairwise
 from math import isfinite, sqrt
 
 import msgspec
 
 FORMAT = 1
-SIGMA_POWERS = (1.0, -0.5)
+POWERS = ((1.0, 0.0), (-0.5, 0.0), (-0.5, 1.5))  # of sigma and of the slow sigma, in a scale
+SIGMA_NAMES = ("sigma", "slow sigma")  # of their references
 NO_BOUND = sys.float_info.max  # JSON has no infinity; a finite feature never lies beyond it
 
 
@@ -43,7 +45,7 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a quantity was distributed in training: `shares` of the rows in the bins between `edges`, one more
     than these, the first and the last open. A value on an edge lies in the upper bin."""
 
-    name: str  # a feature's, `sigma`, or a horizon's `residual 5 s`: (y - prediction) / scale
+    name: str  # a feature's, `sigma`, `slow sigma`, or a horizon's `residual 5 s`: (y - prediction) / unit
     edges: tuple[float, ...]
     shares: tuple[float, ...]
 
@@ -52,9 +54,9 @@ class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """One horizon's model, folded: move = scale * (offset + sum weight * clip(value, low, high)), and where
     there are `trees`: move = scale * (offset + sum of their leaves).
 
-    `scale` is sigma^sigma_power * sqrt(horizon_s) where `is_scaled`, else 1. `low`, `high` and `weights` have
-    one entry per name of the manifest. `kind` is empty and `weights` are too where there is no model for the
-    horizon, and the three are empty for trees.
+    `scale` is sigma^sigma_power * slow^slow_power * sqrt(horizon_s) where `is_scaled`, else 1. `low`, `high`
+    and `weights` have one entry per name of the manifest. `kind` is empty and `weights` are too where there
+    is no model for the horizon, and the three are empty for trees.
     """
 
     horizon_s: int
@@ -68,7 +70,8 @@ class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     is_scaled: bool
     threshold: float | None  # 90 % quantile of |move| in training, USDT
     scores: tuple[dict[str, str | int | float | bool | None], ...]
-    sigma_power: float = 1.0  # one of SIGMA_POWERS
+    sigma_power: float = 1.0  # both together one of POWERS
+    slow_power: float = 0.0
     prior_weight: float | None = None  # of the prior in a kind that has one
     majority: float | None = None  # the direction of most training labels, a baseline
     trees: tuple[Tree, ...] = ()
@@ -78,11 +81,17 @@ class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         """Whether it is fast enough to serve: trees are for shadows."""
         return not self.trees
 
-    def scale(self, sigma: float) -> float:
-        """Of the target, quote currency. A square root is correctly rounded everywhere, a power is not."""
+    def scale(self, sigma: float, slow: float) -> float:
+        """Of the move, quote currency. A square root is correctly rounded everywhere, a power is not."""
+        if self.sigma_power == 1.0:
+            return self.unit(sigma)
         if not self.is_scaled:
             return 1.0
-        return (sigma if self.sigma_power == 1.0 else 1.0 / sqrt(sigma)) * sqrt(self.horizon_s)
+        return (slow * sqrt(slow / sigma) if self.slow_power else 1.0 / sqrt(sigma)) * sqrt(self.horizon_s)
+
+    def unit(self, sigma: float) -> float:
+        """In which errors count, quote currency."""
+        return sigma * sqrt(self.horizon_s) if self.is_scaled else 1.0
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -112,6 +121,22 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     git_revision: str
     microprice: tuple[float, ...] = ()  # a baseline learned beside the model, by state: research.microprice
     reference: tuple[Reference, ...] = ()  # what drift is measured against
+    slow_index: int | None = None  # where the slow scale feature lies, of models that know one
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Columns of X in the published vector: the features, then the sigmas."""
+        return (*self.indices, *self.scaled_by)
+
+    @property
+    def scaled_by(self) -> tuple[int, ...]:
+        """Where the sigmas lie that the model knows, in the order of `SIGMA_NAMES`."""
+        return tuple(index for index in (self.sigma_index, self.slow_index) if index is not None)
+
+    def sigmas(self, values: Sequence[float]) -> tuple[float, float]:
+        """Both sigmas in a vector, 0 for what the model does not know."""
+        fast, slow = self.sigma_index, self.slow_index
+        return 0.0 if fast is None else values[fast], 0.0 if slow is None else values[slow]
 
     @property
     def is_linear(self) -> bool:
@@ -136,22 +161,26 @@ def defect(manifest: Manifest) -> str:
     if "/" in manifest.joblib_file:
         return "its joblib file lies elsewhere"
     count = len(manifest.names)
-    used = (*manifest.indices, *(() if manifest.sigma_index is None else (manifest.sigma_index,)))
-    if len(manifest.indices) != count or any(not 0 <= index < manifest.vector_size for index in used):
+    if len(manifest.indices) != count or any(not 0 <= at < manifest.vector_size for at in manifest.used):
         return "its indices do not fit its names and its vector"
+    if manifest.sigma_index is None and manifest.slow_index is not None:
+        return "it names a slow scale feature alone"
     for row in manifest.horizons:
         width = count if row.kind and row.is_linear else 0
         if any(len(part) != width for part in (row.low, row.high, row.weights)):
             return f"horizon {row.horizon_s} s has not {width} weights and bounds"
         if row.is_scaled and manifest.sigma_index is None:
             return f"horizon {row.horizon_s} s is scaled and no scale feature is named"
-        if row.sigma_power not in SIGMA_POWERS:
-            return f"horizon {row.horizon_s} s has {row.sigma_power:g} as its power of sigma"
+        if (row.sigma_power, row.slow_power) not in POWERS:
+            powers = f"{row.sigma_power:g} and {row.slow_power:g}"
+            return f"horizon {row.horizon_s} s has {powers} as its powers of sigma and slow sigma"
+        if row.slow_power and manifest.slow_index is None:
+            return f"horizon {row.horizon_s} s is scaled by a slow sigma and none is named"
         if not all(map(isfinite, (row.offset, *row.low, *row.high, *row.weights))):
             return f"horizon {row.horizon_s} s has weights or bounds that are not finite"
         if any(not _is_tree(tree, count) for tree in row.trees):
             return f"horizon {row.horizon_s} s has a tree that leads nowhere"
-    known = {*manifest.names, *(("sigma",) if manifest.sigma_index is not None else ())}
+    known = {*manifest.names, *SIGMA_NAMES[: len(manifest.scaled_by)]}
     known |= {residual_name(row.horizon_s) for row in manifest.horizons if row.kind}
     for one in manifest.reference:
         if one.name not in known or not _is_histogram(one):

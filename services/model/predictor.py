@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite, nan
+from math import inf, isfinite, nan
 
 from services.model.fold import Fold
 from services.model.forest import Forest
@@ -25,7 +25,8 @@ class Predictor:
         self.thresholds = tuple(nan if row.threshold is None else row.threshold for row in manifest.horizons)
         self._folds = tuple(_fold(row, manifest.indices) if row.kind else None for row in manifest.horizons)
         self._line = straight(manifest.horizons, manifest.indices) if manifest.is_linear else None
-        self._sigma_index = manifest.sigma_index
+        self._sigmas = manifest.sigmas
+        self._scaled_by = manifest.scaled_by
 
     def predict(
         self, symbol: str, vector: FeatureVector, values: Sequence[float]
@@ -36,7 +37,7 @@ class Predictor:
         if reason:
             return (), reason
         if self._line is not None:
-            moves = self._line(values, 0.0 if self._sigma_index is None else values[self._sigma_index])
+            moves = self._line(values, *self._sigmas(values))
             if moves is not None:
                 return moves, ""
         reason = self._unknown(values)
@@ -56,14 +57,14 @@ class Predictor:
         """Expected changes of the mid per horizon, quote currency; NaN for a horizon without model. For
         values that are whole and finite."""
         if self._line is not None:
-            moves = self._line(values, 0.0 if self._sigma_index is None else values[self._sigma_index])
+            moves = self._line(values, *self._sigmas(values))
             if moves is not None:
                 return moves
         return self._each(values)
 
     def _each(self, values: Sequence[float]) -> tuple[float, ...]:
-        sigma = 0.0 if self._sigma_index is None else values[self._sigma_index]
-        return tuple(nan if fold is None else fold.move(values, sigma) for fold in self._folds)
+        sigmas = self._sigmas(values)
+        return tuple(nan if fold is None else fold.move(values, *sigmas) for fold in self._folds)
 
     def _unfit(self, symbol: str, vector: FeatureVector, values: Sequence[float]) -> str:
         """What stands against the vector as a whole."""
@@ -79,8 +80,9 @@ class Predictor:
             return "in training range"
         if vector.clean_ns < manifest.longest_window_ns:
             return "windows not whole"
-        if self._sigma_index is not None and not 0.0 < values[self._sigma_index] < float("inf"):
-            return "volatility not known"
+        for index in self._scaled_by:
+            if not 0.0 < values[index] < inf:
+                return "volatility not known"
         return ""
 
     def _unknown(self, values: Sequence[float]) -> str:

@@ -13,7 +13,7 @@ from math import isnan
 from typing import NamedTuple
 
 from services.model.drift import Drifts
-from services.model.manifest import residual_name
+from services.model.manifest import SIGMA_NAMES, residual_name
 from services.model.predictor import Predictor
 from services.model.schedule import Schedule
 from shared import codec
@@ -34,7 +34,7 @@ class Waiting(NamedTuple):
     recv_ns: int
     twice_mid: float  # quote currency
     move: float
-    scale: float  # of the target
+    unit: float  # in which its error counts
 
 
 class ShadowCore:
@@ -130,15 +130,14 @@ class ShadowCore:
         seen: dict[str, float] = {
             name: values[index] for name, index in zip(manifest.names, manifest.indices, strict=True)
         }
-        sigma = 0.0
-        if manifest.sigma_index is not None:
-            seen["sigma"] = sigma = values[manifest.sigma_index]
+        seen |= {name: values[index] for name, index in zip(SIGMA_NAMES, manifest.scaled_by, strict=False)}
+        sigma, _ = manifest.sigmas(values)
         self._drifts[predictor.version].add(seen)
         if self._twice_mid is None or vector.bid_ticks <= 0 or vector.ask_ticks <= 0:
             return
         for row, move in zip(manifest.horizons, moves, strict=True):
             if not isnan(move):
-                asked = Waiting(predictor.version, vector.recv_ns, self._twice_mid, move, row.scale(sigma))
+                asked = Waiting(predictor.version, vector.recv_ns, self._twice_mid, move, row.unit(sigma))
                 self._waiting.setdefault(row.horizon_s, deque()).append(asked)
 
     def _settle(self, vector: FeatureVector) -> None:
@@ -151,7 +150,7 @@ class ShadowCore:
                 if drifts is None or not is_whole or self._twice_mid is None:
                     continue
                 change = (self._twice_mid - asked.twice_mid) / 2.0
-                drifts.add({residual_name(horizon_s): (change - asked.move) / asked.scale})
+                drifts.add({residual_name(horizon_s): (change - asked.move) / asked.unit})
 
     def _drift(self, minute: int) -> tuple[Drift, ...]:
         if minute == self._minute:

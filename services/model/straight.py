@@ -1,6 +1,6 @@
 """All horizons of a linear model as one straight line of Python, written out and compiled when it is loaded.
 
-    def line(v, sigma):
+    def line(v, sigma, slow):
         a0 = v[3]; a1 = v[7]; ...
         if not (-1.0 <= a0 <= 1.0 and ...): return None
         m0 = sigma * 2.23606797749979 * (0.031 * a0 + -0.2 * a1 + ...)
@@ -19,12 +19,12 @@ from math import sqrt
 
 from services.model.manifest import NO_BOUND, Horizon
 
-Line = Callable[[Sequence[float], float], tuple[float, ...] | None]
+Line = Callable[[Sequence[float], float, float], tuple[float, ...] | None]
 
 
 def straight(horizons: Sequence[Horizon], indices: Sequence[int]) -> Line:
-    """The function (values, sigma) -> moves per horizon in quote currency, NaN for a horizon without model;
-    None where a value lies outside of what training saw or is not finite."""
+    """The function (values, sigma, slow sigma) -> moves per horizon in quote currency, NaN for a horizon
+    without model; None where a value lies outside of what training saw or is not finite."""
     served = [row for row in horizons if row.kind]
     low = [max(row.low[place] for row in served) for place in range(len(indices))] if served else []
     high = [min(row.high[place] for row in served) for place in range(len(indices))] if served else []
@@ -44,7 +44,7 @@ def straight(horizons: Sequence[Horizon], indices: Sequence[int]) -> Line:
             body.append(f"m{at} = {_sum(row)}")
     checked = " + ".join([name for name in names if name != "nan"] + unseen) or "0.0"
     body += [f"t = {checked}", "if t - t != 0.0: return None", f"return ({''.join(n + ', ' for n in names)})"]
-    source = "def line(v, sigma, nan=float('nan')):\n" + "".join(f"    {text}\n" for text in body)
+    source = "def line(v, sigma, slow, nan=float('nan')):\n" + "".join(f"    {text}\n" for text in body)
     made: dict[str, Line] = {"sqrt": sqrt}  # type: ignore[dict-item]
     exec(compile(source, "<model>", "exec"), made)  # of nothing but numbers: the manifest is typed
     return made["line"]
@@ -57,5 +57,7 @@ def _sum(row: Horizon) -> str:
     total = " + ".join(terms)
     if not row.is_scaled:
         return total
-    power = "sigma" if row.sigma_power == 1.0 else "1.0 / sqrt(sigma)"
-    return f"{power} * {sqrt(row.horizon_s)!r} * ({total})"
+    volatility = "sigma"
+    if row.sigma_power != 1.0:  # as in `Horizon.scale`
+        volatility = "slow * sqrt(slow / sigma)" if row.slow_power else "1.0 / sqrt(sigma)"
+    return f"{volatility} * {sqrt(row.horizon_s)!r} * ({total})"

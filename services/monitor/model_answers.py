@@ -28,7 +28,7 @@ class GateAnswer(Answer):
 class DriftAnswer(Answer):
     """How far a quantity lies from its distribution in training."""
 
-    name: str = Field(description="a feature, `sigma`, or `residual 5 s`")
+    name: str = Field(description="a feature, `sigma`, `slow sigma`, or `residual 5 s`")
     psi: float = Field(description="population stability index: above 0.1 look at it, above 0.25 act")
     rows: int
 

@@ -27,6 +27,7 @@ from research.dataset import load
 from research.export import save
 from research.recent import recent
 from research.train import train_horizons
+from services.features.schema import NAMES
 from services.model.manifest import Manifest
 from shared.settings import Settings
 from shared.streams import parse_id
@@ -135,7 +136,9 @@ def test_the_newest_hours_are_read_and_no_more(btc: Path, tmp_path: Path) -> Non
     np.testing.assert_array_equal(part.mid, tail.mid)
     warm = part.clean_ns >= 60 * SECOND
     assert warm.sum() > 100
-    np.testing.assert_array_equal(part.values[warm], tail.values[warm])
+    # The slow sigma is of what was read, and goes on gathering for ten minutes.
+    soon = [name != "sigma_600s" for name in NAMES]
+    np.testing.assert_array_equal(part.values[warm][:, soon], tail.values[warm][:, soon])
     assert len(recent(tmp_path / "run", "S00", 1.0).recv_ns) == len(whole.recv_ns)
 
 

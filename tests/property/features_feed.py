@@ -23,6 +23,7 @@ STEPS_MS = [0, 0, 1, 37, 100, 100, 250, 499, 500, 544, 1000, 1000, 2000, 4999, 9
 CALM_STEPS_MS = STEPS_MS[:-1]
 KINDS = ["lob"] * 8 + ["trade"] * 6 + ["live", "gap", "jump", "epoch", "scale"]
 CALM = ["lob"] * 8 + ["trade"] * 6
+SLOW_STEPS_MS = [1000, 4999, 9000, 9000]
 
 
 def streams(max_size: int = 60) -> st.SearchStrategy[list[tuple[str, Message]]]:
@@ -31,8 +32,15 @@ def streams(max_size: int = 60) -> st.SearchStrategy[list[tuple[str, Message]]]:
 
 
 def long_streams() -> st.SearchStrategy[list[tuple[str, Message]]]:
-    """Minutes long, half of them without gaps: for what only shows after the longest window."""
-    return _streams(KINDS, STEPS_MS, 60, 120) | _streams(CALM, CALM_STEPS_MS, 60, 120)
+    """Minutes long, most of them without gaps, and some longer than the longest window: for what only shows
+    after it."""
+    short = _streams(KINDS, STEPS_MS, 60, 120) | _streams(CALM, CALM_STEPS_MS, 60, 120)
+    return short | slow_streams()
+
+
+def slow_streams() -> st.SearchStrategy[list[tuple[str, Message]]]:
+    """10 to 20 minutes long, without a gap but where books stay away for too long."""
+    return _streams(CALM, SLOW_STEPS_MS, 140, 180)
 
 
 def _streams(
@@ -136,8 +144,8 @@ def naive(messages: list[Message]) -> tuple[int, dict[str, float]]:
         / (asks[0][0] - bids[0][0])
     )
     out["spread_bps"] = 10_000 * (asks[0][0] - bids[0][0]) / mid
-    sigma = _sigma(lobs)
-    out["sigma_30s"] = sigma * tick
+    sigma = _sigma(lobs, 30)
+    out["sigma_30s"], out["sigma_600s"] = sigma * tick, _sigma(lobs, 600) * tick
     for window in SECONDS:
         out |= {f"{what}_{window}": value for what, value in _past(chain, lobs, mid, sigma, window).items()}
     return min(lob.recv_ns - lobs[0].recv_ns, 60 * SECOND), out
@@ -219,14 +227,14 @@ def _level(packed: bytes, level: int, absent: float) -> tuple[float, int]:
     return tiers[level] if level < len(tiers) else (absent, 0)
 
 
-def _sigma(lobs: list[Lob]) -> float:
+def _sigma(lobs: list[Lob], most: int) -> float:
     mids = []
     second = -(-lobs[0].recv_ns // SECOND)
     while second * SECOND < lobs[-1].recv_ns:
         last = [lob for lob in lobs if lob.recv_ns <= second * SECOND][-1]
         mids.append(_mid(last))
         second += 1
-    changes = [b - a for a, b in pairwise(mids)][-30:]
+    changes = [b - a for a, b in pairwise(mids)][-most:]
     if len(changes) < 5:
         return 0.0
     return max(1.0, math.sqrt(sum(change**2 for change in changes) / len(changes)))

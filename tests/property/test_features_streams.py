@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from features_feed import HEARTBEAT_NS, long_streams, mirrored, naive, streams
+from features_feed import HEARTBEAT_NS, long_streams, mirrored, naive, slow_streams, streams
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.features.batch import compute
 from services.features.core import FeaturesCore
-from services.features.schema import NAMES, indices, names
+from services.features.schema import NAMES, SIGMAS, indices, names
 from shared.codec import encode, unpack_values
 from shared.messages import FeatureVector, FeedStatus, Flow, Lob, Message
 from shared.streams import parse_id
@@ -55,6 +55,17 @@ def test_every_prefix_equals_the_naive_account(entries: Entries) -> None:
         assert values == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
+@given(slow_streams())
+@settings(max_examples=20, deadline=None)
+def test_sigmas_after_minutes_equal_the_naive_account(entries: Entries) -> None:
+    messages = [message for _, message in entries]
+    ends = [i for i, message in enumerate(messages, 1) if isinstance(message, Lob)]
+    for end, vector in list(zip(ends, vectors(entries), strict=True))[-1::-25]:
+        values, expected = unpack_values(vector.values), naive(messages[:end])[1]
+        for name in SIGMAS:
+            assert values[NAMES.index(name)] == pytest.approx(expected[name], rel=1e-12), name
+
+
 @given(streams(), st.integers(0, 60))
 @settings(max_examples=50, deadline=None)
 def test_the_future_changes_nothing(entries: Entries, cut: int) -> None:
@@ -67,7 +78,7 @@ def test_the_future_changes_nothing(entries: Entries, cut: int) -> None:
 def test_exchanging_the_sides_flips_each_flow_feature(entries: Entries) -> None:
     signed = [name for name in names("extra") if name.startswith(ANTISYMMETRIC)]
     flow = list(indices([*names("flow"), *signed]))
-    scale = list(indices([*names("scale"), *(n for n in names("extra") if n.startswith(SYMMETRIC))]))
+    scale = list(indices([*SIGMAS, *(n for n in names("extra") if n.startswith(SYMMETRIC))]))
     reflected = [(entry_id, mirrored(message)) for entry_id, message in entries]
     for vector, other in zip(vectors(entries), vectors(reflected), strict=True):
         one, two = np.frombuffer(vector.values), np.frombuffer(other.values)
@@ -91,7 +102,8 @@ def test_a_restarted_core_says_the_same(entries: Entries, cut: int, ring: int) -
     core = FeaturesCore(ring)
     carried(entries[start : cut + 1], core)
     # Live heartbeats come every 100 ms; with these ones up to half a second of the lookback may be missing.
-    assert core.is_warm or done_ms * MS - entries[start][1].recv_ns < 71 * SECOND - HEARTBEAT_NS
+    since_ns = done_ms * MS - entries[start][1].recv_ns
+    assert core.is_warm or since_ns < FeaturesCore.lookback_ms * MS - HEARTBEAT_NS
     assert carried(entries[cut + 1 :], core) == whole[cut + 1 :]
 
 

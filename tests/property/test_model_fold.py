@@ -19,16 +19,19 @@ def fold_of(model: object, is_scaled: bool, horizon_s: int, width: int) -> Fold:
     low, high, weights, offset = folded(model, is_scaled)
     bounds = (tuple(low.tolist()), tuple(high.tolist()))
     horizon = described(horizon_s, *bounds, tuple(weights.tolist()), offset, is_scaled)
-    power = getattr(model, "power", 1.0)
-    return Fold(msgspec.structs.replace(horizon, sigma_power=power), range(width))
+    return Fold(powered(horizon, model), range(width))
 
 
 def line_of(model: object, is_scaled: bool, horizon_s: int, width: int) -> Line:
     low, high, weights, offset = folded(model, is_scaled)
     bounds = (tuple(low.tolist()), tuple(high.tolist()))
     horizon = described(horizon_s, *bounds, tuple(weights.tolist()), offset, is_scaled)
+    return straight([powered(horizon, model)], range(width))
+
+
+def powered(horizon: Horizon, model: object) -> Horizon:
     power = getattr(model, "power", 1.0)
-    return straight([msgspec.structs.replace(horizon, sigma_power=power)], range(width))
+    return msgspec.structs.replace(horizon, sigma_power=power, slow_power=1.0 - power)
 
 
 def described(
@@ -71,9 +74,9 @@ def test_the_fold_equals_the_pipeline(
     draw = np.random.default_rng(seed)
     rows = 3 * width + 20
     X = draw.normal(draw.normal(size=width), 10.0**magnitude, (rows, width))
-    sigma = draw.uniform(0.1, 30.0, rows)
-    y = sigma * (X @ draw.normal(size=width) / 10.0**magnitude + draw.normal(size=rows))
-    design = np.column_stack([X, sigma]) if is_scaled else X
+    sigmas = draw.uniform(0.1, 30.0, (rows, 2))
+    y = sigmas[:, 0] * (X @ draw.normal(size=width) / 10.0**magnitude + draw.normal(size=rows))
+    design = np.column_stack([X, sigmas]) if is_scaled else X
     directions = tuple(draw.choice([-1.0, 0.0, 2.0], width).tolist())
     believed = Believed(directions, 20.0, prior_weight) if kind in PRIORS else None
     model = estimator(kind, horizon_s, is_scaled, 0.05, believed).fit(design, y)
@@ -82,17 +85,19 @@ def test_the_fold_equals_the_pipeline(
     beyond = design * draw.uniform(-3.0, 3.0, design.shape)
     asked = np.vstack([beyond, design])
     if is_scaled:
-        asked[:, -1] = np.abs(asked[:, -1]) + 1e-3
+        asked[:, -2:] = np.abs(asked[:, -2:]) + 1e-3
     expected = model.predict(asked)
+    both = asked[:, -2:] if is_scaled else np.zeros((len(asked), 2))
+    vectors = list(zip(asked[:, :width].tolist(), both.tolist(), strict=True))
     line = line_of(model, is_scaled, horizon_s, width)
-    lined = [line(row[:width].tolist(), float(row[-1])) for row in asked]
+    lined = [line(values, *pair) for values, pair in vectors]
     assert None not in lined[rows:]  # inside of what training saw, the straight line answers
     for move, wanted in zip(lined, expected, strict=True):
         if move is not None:
             np.testing.assert_allclose(
                 move[0], wanted, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(expected).max())
             )
-    moves = [fold.move(row[:width].tolist(), float(row[-1])) for row in asked]
+    moves = [fold.move(values, *pair) for values, pair in vectors]
     np.testing.assert_allclose(moves, expected, rtol=1e-9, atol=1e-9 * max(1.0, np.abs(expected).max()))
 
 
@@ -100,12 +105,47 @@ def test_the_fold_equals_the_pipeline(
 @settings(max_examples=60, deadline=None)
 def test_a_mirrored_book_gives_the_mirrored_prediction(seed: int, kind: str) -> None:
     draw = np.random.default_rng(seed)
-    design = np.column_stack([draw.uniform(-1, 1, (60, 5)), draw.uniform(0.5, 5.0, 60)])
+    design = np.column_stack([draw.uniform(-1, 1, (60, 5)), draw.uniform(0.5, 5.0, (60, 2))])
     believed = Believed((2.0, 1.0, 1.0, -1.0, 0.0), 20.0, 0.5) if kind in PRIORS else None
     model = estimator(kind, 5, True, 0.05, believed).fit(design, draw.normal(size=60))
     fold = fold_of(model, True, 5, 5)
     values = draw.uniform(-2.0, 2.0, 5)
-    assert fold.move(values.tolist(), 1.5) == -fold.move((-values).tolist(), 1.5)
+    assert fold.move(values.tolist(), 1.5, 2.5) == -fold.move((-values).tolist(), 1.5, 2.5)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kind=st.sampled_from(LINEAR),
+    factor=st.sampled_from([1e-3, 0.1, 10.0, 1e4]) | st.floats(1e-4, 1e4),
+)
+@settings(max_examples=100, deadline=None)
+def test_moves_grow_with_the_market(seed: int, kind: str, factor: float) -> None:
+    """Prices in another unit, or a market as many times as wild: fitted there or here, moves grow as much."""
+    draw = np.random.default_rng(seed)
+    X, sigmas, y = draw.uniform(-1, 1, (60, 5)), draw.uniform(0.5, 5.0, (60, 2)), draw.normal(size=60)
+    believed = Believed((2.0, 1.0, 1.0, -1.0, 0.0), 20.0, 0.5) if kind in PRIORS else None
+    here, there = (
+        estimator(kind, 5, True, 0.05, believed).fit(np.column_stack([X, times * sigmas]), times * y)
+        for times in (1.0, factor)
+    )
+    inside = X[0].tolist()
+    sigma, slow = sigmas[0].tolist()
+    served = [fold_of(here, True, 5, 5).move, fold_of(there, True, 5, 5).move]
+    served += [line_of(model, True, 5, 5) for model in (here, there)]
+    moves = [float(np.squeeze(move(inside, sigma, slow))) for move in served]
+    for move, small in zip(served, moves, strict=True):
+        large = float(np.squeeze(move(inside, factor * sigma, factor * slow)))
+        assert large == pytest.approx(factor * small, rel=1e-12)
+        # By a power of two nothing is rounded at all.
+        assert float(np.squeeze(move(inside, 1024.0 * sigma, 1024.0 * slow))) == 1024.0 * small
+    assert moves == pytest.approx([moves[0]] * 4, rel=1e-9, abs=1e-12)
+
+
+def test_a_model_without_a_slow_sigma_is_read_as_it_was_written() -> None:
+    old = msgspec.structs.replace(described(5, (-1.0,), (1.0,), (0.5,), 0.0, True), sigma_power=-0.5)
+    expected = 0.5 * 0.25 * 5.0**0.5 / 4.0**0.5
+    assert Fold(old, [0]).move([0.25], 4.0, 0.0) == pytest.approx(expected, rel=1e-15)
+    assert straight([old], [0])([0.25], 4.0, 0.0) == pytest.approx((expected,), rel=1e-15)
 
 
 def test_the_sum_does_not_depend_on_its_order() -> None:
@@ -116,7 +156,7 @@ def test_the_sum_does_not_depend_on_its_order() -> None:
     for _ in range(20):
         order = draw.permutation(25)
         horizon = described(5, low, high, tuple(weights[order].tolist()), 0.1, False)
-        answers.add(Fold(horizon, order.tolist()).move(values.tolist(), 0.0))
+        answers.add(Fold(horizon, order.tolist()).move(values.tolist(), 0.0, 0.0))
     assert len(answers) == 1
     assert answers.pop() == pytest.approx(0.1 + float(weights @ values))
 
@@ -137,19 +177,19 @@ def test_the_straight_line_gives_no_move_for_a_value_that_is_not_finite(
     ]
     line = straight(rows, range(5))
     values = [0.5] * 5
-    assert line(values, 2.0) is not None
+    assert line(values, 2.0, 2.0) is not None
     values[place] = bad
-    assert line(values, 2.0) is None
+    assert line(values, 2.0, 2.0) is None
 
 
 def test_a_horizon_without_model_is_not_a_number() -> None:
     none = msgspec.structs.replace(described(5, (), (), (), 0.0, True), kind="")
     one = described(10, (-1.0,), (1.0,), (0.5,), 0.25, False)
-    answer = straight([none, one], [1])([9.0, 0.5], 2.0)
+    answer = straight([none, one], [1])([9.0, 0.5], 2.0, 2.0)
     assert answer is not None
     assert np.isnan(answer[0])
     assert answer[1] == 0.5
-    assert straight([none, one], [1])([9.0, 1.5], 2.0) is None  # to be clipped
-    only = straight([none], [])([9.0], 2.0)
+    assert straight([none, one], [1])([9.0, 1.5], 2.0, 2.0) is None  # to be clipped
+    only = straight([none], [])([9.0], 2.0, 2.0)
     assert only is not None
     assert np.isnan(only[0])

@@ -26,8 +26,9 @@ def features(messages: list[Message]) -> pd.DataFrame:
     out = _book(bids, asks, mid, tick, lot)
     table = _events(events, _flows(bids, asks), mid)
     is_lob = table["trade"].to_numpy() == 0
-    sigma = _sigma(np.array([lob.recv_ns for lob in lobs]), mid)
-    out["sigma_30s"] = sigma * tick
+    recv_ns = np.array([lob.recv_ns for lob in lobs])
+    sigma = _sigma(recv_ns, mid, 30)
+    out["sigma_30s"], out["sigma_600s"] = sigma * tick, _sigma(recv_ns, mid, 600) * tick
     for name, seconds in WINDOWS.items():
         # A row's window ends with the row itself, also where others of the same time follow.
         sums = (
@@ -113,10 +114,11 @@ def _events(events: list[Message], flows: np.ndarray, mid: np.ndarray) -> pd.Dat
     )
 
 
-def _sigma(recv_ns: np.ndarray, mid: np.ndarray) -> pd.Series:
-    """`sigma_30s` in ticks: the mid at each full second, then what is known before each Lob."""
+def _sigma(recv_ns: np.ndarray, mid: np.ndarray, most: int) -> pd.Series:
+    """A sigma of at most so many changes, in ticks: the mid at each full second, then what is known before
+    each Lob."""
     seconds = np.arange(-(-recv_ns[0] // 10**9), -(-recv_ns[-1] // 10**9)) * 10**9
     at = pd.Series(mid[np.searchsorted(recv_ns, seconds, side="right") - 1])
-    rms = np.sqrt((at.diff() ** 2).rolling(30, min_periods=5).mean()).clip(lower=1.0).fillna(0.0)
+    rms = np.sqrt((at.diff() ** 2).rolling(most, min_periods=5).mean()).clip(lower=1.0).fillna(0.0)
     known = np.searchsorted(seconds, recv_ns, side="left") - 1  # the last full second before the Lob
     return pd.Series(np.where(known >= 0, rms.to_numpy()[np.maximum(known, 0)], 0.0))

@@ -9,7 +9,8 @@ from research import penalty, prior, shrinkage
 from research.days.evidence import Evidence, evidence
 from research.days.fits import fit
 from research.days.units import units
-from research.estimators import LINEAR, PRIORS, SPARSE, Believed, estimator, row_weights, scales
+from research.estimators import LINEAR, PRIORS, SPARSE, Believed, estimator
+from research.sigmas import row_weights, scales
 from research.splits import purged_blocks
 from shared.errors import BadInput
 from shared.units import SECOND
@@ -32,20 +33,20 @@ class Drawn:
         self.X[::50] = np.sign(self.X[::50])
         self.X[:, 1] = 0.7 * self.X[:, 0] + 0.3 * self.X[:, 1]
         self.X[:, -1] = 0.25
-        self.sigma = draw.uniform(1.0, 4.0, rows)
+        self.sigmas = draw.uniform(1.0, 4.0, (rows, 2))
         noise = draw.normal(0.0, 1.0, rows)
-        self.y = self.sigma * (strength * self.X[:, 0] + noise) + 0.4
+        self.y = self.sigmas[:, 0] * (strength * self.X[:, 0] + noise) + 0.4
 
     def evidence(self, is_scaled: bool, cuts: int = FOLDS) -> Evidence:
         span = (0, int(self.recv_ns[-1]) + 1)
-        sigma, powers = (self.sigma, (1.0, -0.5)) if is_scaled else (None, (1.0,))
-        cut = units(self.X, sigma, self.y, self.recv_ns, HORIZON_S, span, cuts, REACH_NS, EMBARGO_NS, powers)
+        sigmas, powers = (self.sigmas, (1.0, -0.5)) if is_scaled else (None, (1.0,))
+        cut = units(self.X, sigmas, self.y, self.recv_ns, HORIZON_S, span, cuts, REACH_NS, EMBARGO_NS, powers)
         return evidence([cut], None)
 
     def on_rows(self, kind: str, is_scaled: bool, weight: float = 1.0) -> tuple[object, float | None]:
         """The fit of all rows at once, with the penalty chosen there."""
         X, alpha, believed = self.X[:, :-1], None, None
-        target = self.y / scales(self.sigma, HORIZON_S) if is_scaled else self.y
+        target = self.y / scales(self.sigmas, HORIZON_S) if is_scaled else self.y
         if kind == "ridge" or kind in SPARSE:
             splits = purged_blocks(self.recv_ns, FOLDS, REACH_NS, EMBARGO_NS)
             alpha = penalty.choose(X, target, splits, is_scaled, kind)
@@ -55,7 +56,7 @@ class Drawn:
             directions = prior.directions(NAMES[:-1])
             believed = Believed(tuple(directions.tolist()), len(X) / HORIZON_S, weight)
             alpha = 0.3 if weight < 1.0 else None
-        table = np.column_stack([X, self.sigma]) if is_scaled else X
+        table = np.column_stack([X, self.sigmas]) if is_scaled else X
         return estimator(kind, HORIZON_S, is_scaled, alpha, believed).fit(table, self.y), alpha
 
 
@@ -77,14 +78,14 @@ def test_a_fit_is_that_of_all_rows(kind: str, is_scaled: bool) -> None:
     # Coordinate descent stops at a tolerance, on both sides.
     loose = {"rtol": 1e-9, "atol": 1e-9}
     np.testing.assert_allclose(weights(found.model, is_scaled), weights(expected, is_scaled), **loose)
-    sigma = drawn.sigma if is_scaled else None
-    table = np.column_stack([drawn.X[:, :-1], drawn.sigma]) if is_scaled else drawn.X[:, :-1]
-    told, moves = found.predict(drawn.X, sigma), expected.predict(table)  # type: ignore[attr-defined]
+    sigmas = drawn.sigmas if is_scaled else None
+    table = np.column_stack([drawn.X[:, :-1], drawn.sigmas]) if is_scaled else drawn.X[:, :-1]
+    told, moves = found.predict(drawn.X, sigmas), expected.predict(table)  # type: ignore[attr-defined]
     np.testing.assert_allclose(told, moves, **loose)
     wild = np.full((3, 6), 50.0) * [[1.0], [-1.0], [0.0]]
     np.testing.assert_allclose(
-        found.predict(wild, sigma[:3] if is_scaled else None),
-        expected.predict(np.column_stack([wild[:, :-1], sigma[:3]]) if is_scaled else wild[:, :-1]),  # type: ignore
+        found.predict(wild, sigmas[:3] if is_scaled else None),
+        expected.predict(np.column_stack([wild[:, :-1], sigmas[:3]]) if is_scaled else wild[:, :-1]),  # type: ignore
         **loose,
     )
 
@@ -96,14 +97,14 @@ def test_a_mixture_is_that_of_all_rows() -> None:
     power = -0.5
     splits = list(purged_blocks(drawn.recv_ns, FOLDS, REACH_NS, EMBARGO_NS))
     chosen = shrinkage.choose(
-        drawn.X[:, :-1], drawn.y / scales(drawn.sigma, HORIZON_S, power), row_weights(drawn.sigma, power),
+        drawn.X[:, :-1], drawn.y / scales(drawn.sigmas, HORIZON_S, power), row_weights(drawn.sigmas, power),
         drawn.recv_ns, splits, directions, len(drawn.y) / HORIZON_S, 1000 * SECOND,
     )  # fmt: skip
     assert chosen.weight < 1.0
     assert (found.prior_weight, found.alpha) == (chosen.weight, chosen.penalty)
     believed = Believed(tuple(directions.tolist()), len(drawn.y) / HORIZON_S, chosen.weight)
     expected = estimator("shrunk", HORIZON_S, True, chosen.penalty, believed)
-    expected.fit(np.column_stack([drawn.X[:, :-1], drawn.sigma]), drawn.y)
+    expected.fit(np.column_stack([drawn.X[:, :-1], drawn.sigmas]), drawn.y)
     np.testing.assert_allclose(weights(found.model, True), weights(expected, True), rtol=1e-9)
 
 
@@ -118,7 +119,7 @@ def test_noise_leaves_no_model_of_a_sparse_kind() -> None:
     ]
     nothing = [one for one in kept if one.model is None]
     assert nothing
-    assert not nothing[0].predict(Drawn(10).X, Drawn(10).sigma).any()
+    assert not nothing[0].predict(Drawn(10).X, Drawn(10).sigmas).any()
 
 
 def test_constant_features_are_refused() -> None:

@@ -63,14 +63,7 @@ class Rows:
 
 
 def features(asked: Job) -> in_memory.Features:
-    return in_memory.Features(
-        "flow",
-        asked.columns.names,
-        (),
-        tuple(schema.indices(asked.columns.names)),
-        schema.indices(("sigma_30s",))[0],
-        asked.columns.window_ns,
-    )
+    return in_memory.described("flow", asked.columns.names, schema.SIGMAS, ())
 
 
 def test_the_table_is_that_of_all_rows(store: Store, result: tuple[Walked, Job]) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import joblib
+import msgspec
 import numpy as np
 import pytest
 from test_rows_stage import market, recorded
@@ -14,12 +15,15 @@ from typer.testing import CliRunner
 from bench.synthetic_rows import make
 from lobflow.cli import app
 from research.days.backend import Backend, working
+from research.days.job import job
 from research.days.training import is_long, train_days
 from research.export import save
 from research.rows.store import Store
 from research.train import Training
 from services.features import schema
 from services.model import artifact
+from shared.errors import BadInput
+from shared.units import SECOND
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +37,21 @@ def trained(store: Store, model: str, work: Path) -> Training:
         return train_days(store, "flow", model, 0.5, crew, work, ("drawn",))
 
 
+def test_longer_windows_are_fitted_by_days(tmp_path: Path) -> None:
+    drawn = make(tmp_path / "rows", 2, (5,), around_midnight=1500, feature_set="flow+extra")
+    (tmp_path / "work").mkdir()
+    with working(Backend("sequential", 1)) as crew:
+        training = train_days(drawn, "flow+extra", "auto", 0.5, crew, tmp_path / "work")
+    manifest = save(training, tmp_path / "model")
+    assert (manifest.feature_set, manifest.longest_window_ns) == ("flow+extra", 30 * SECOND)
+    assert len(manifest.names) == 31
+    short = drawn._replace(source=msgspec.structs.replace(drawn.source, from_ns=drawn.source.until_ns))
+    with pytest.raises(BadInput, match=r"0\.0 hours of data; feature set flow\+extra needs 24"):
+        job(short, "flow+extra", ("auto",), tmp_path)
+    with pytest.raises(BadInput, match="rows without"):
+        job(make(tmp_path / "flow", 2, (5,), around_midnight=1500), "flow+extra", ("auto",), tmp_path)
+
+
 @pytest.mark.parametrize("model", ["auto", "ridge"])
 def test_what_is_saved_is_served(store: Store, tmp_path: Path, model: str) -> None:
     training = trained(store, model, tmp_path / "work")
@@ -42,13 +61,13 @@ def test_what_is_saved_is_served(store: Store, tmp_path: Path, model: str) -> No
     assert manifest.data["BTCUSDT"].files == ("drawn",)
     assert np.any(np.array(manifest.microprice) != 0.0)
     names = {row.name for row in manifest.reference}
-    assert {"imbalance_1", "sigma"} <= names
-    assert len(names) == len(manifest.names) + 1 + 3  # features, sigma, residuals of each horizon
+    assert {"imbalance_1", "sigma", "slow sigma"} <= names
+    assert len(names) == len(manifest.names) + 2 + 3  # features, sigmas, residuals of each horizon
     predictor = artifact.load(tmp_path / "model")
     pipelines = joblib.load(tmp_path / "model" / manifest.joblib_file)
-    X = store.days[-1].features((*manifest.names, "sigma_30s"))[:50]
+    X = store.days[-1].features((*manifest.names, *schema.SIGMAS))[:50]
     vectors = np.zeros((len(X), schema.WIDTH))
-    vectors[:, [*manifest.indices, manifest.sigma_index]] = X
+    vectors[:, manifest.used] = X
     served = np.array([predictor.moves(row) for row in vectors.tolist()])
     for column, row in enumerate(manifest.horizons):
         np.testing.assert_allclose(served[:, column], pipelines[row.horizon_s].predict(X), rtol=1e-9)

@@ -23,20 +23,22 @@ class Drawn:
         at = at[(at < 4000) | (at >= 6000)]
         self.recv_ns = at * SECOND
         self.X = draw.uniform(-1.0, 1.0, (len(at), width))
-        self.sigma = draw.uniform(1.0, 4.0, len(at))
-        self.y = self.sigma * (0.3 * self.X[:, 0] + draw.normal(0.0, 1.0, len(at)))
+        self.sigmas = draw.uniform(1.0, 4.0, (len(at), 2))
+        self.y = self.sigmas[:, 0] * (0.3 * self.X[:, 0] + draw.normal(0.0, 1.0, len(at)))
 
     def day(self, number: int, count: int, powers: tuple[float, ...] = (1.0, -0.5)) -> list[Unit]:
         start_ns = number * DAY_NS
         inside = (self.recv_ns >= start_ns) & (self.recv_ns < start_ns + DAY_NS)
         return units(
-            self.X[inside], self.sigma[inside], self.y[inside], self.recv_ns[inside], 5,
+            self.X[inside], self.sigmas[inside], self.y[inside], self.recv_ns[inside], 5,
             (start_ns, start_ns + DAY_NS), count, REACH_NS, EMBARGO_NS, powers,
         )  # fmt: skip
 
     def products(self, mask: np.ndarray, power: float) -> np.ndarray:
-        rows = self.X * self.sigma[:, None] ** (power - 1.0)
-        table = np.column_stack([rows, self.y / (self.sigma * np.sqrt(5.0))])[mask]
+        sigma, slow = self.sigmas.T
+        scale = slow ** (1.0 - power) * sigma**power
+        rows = self.X * (scale / sigma)[:, None]
+        table = np.column_stack([rows, self.y / (sigma * np.sqrt(5.0))])[mask]
         return table.T @ table
 
 
@@ -74,7 +76,7 @@ def test_what_reaches_into_the_day_to_predict_is_left_out(
 def test_folds_are_purged_blocks() -> None:
     drawn = Drawn(1)
     span = (0, int(drawn.recv_ns[-1]) + 1)
-    cut = units(drawn.X, drawn.sigma, drawn.y, drawn.recv_ns, 5, span, 5, REACH_NS, EMBARGO_NS, (1.0, -0.5))
+    cut = units(drawn.X, drawn.sigmas, drawn.y, drawn.recv_ns, 5, span, 5, REACH_NS, EMBARGO_NS, (1.0, -0.5))
     found = evidence([cut], None)
     splits = list(purged_blocks(drawn.recv_ns, 5, REACH_NS, EMBARGO_NS))
     assert len(found.folds) == len(splits) == 5
@@ -101,7 +103,7 @@ def test_raw_units_center_both_sides() -> None:
 
 
 def test_no_rows_are_a_part_too() -> None:
-    empty = part(np.empty((0, 4)), np.empty(0), np.empty(0), 5, (1.0, -0.5))
+    empty = part(np.empty((0, 4)), np.empty((0, 2)), np.empty(0), 5, (1.0, -0.5))
     drawn = Drawn(1)
     whole = merged(kept(drawn.day(0, 3), []))
     check(merged([empty, whole, empty]), drawn, np.ones(len(drawn.y), dtype=bool))

@@ -124,6 +124,25 @@ def test_sigma_is_the_rms_of_changes_between_full_seconds() -> None:
     assert values(feed.lob(1))["sigma_30s"] == pytest.approx(1.0)  # ten ticks of 0.1 each second
 
 
+def test_the_slow_sigma_is_there_with_the_fast_one_and_remembers_ten_minutes() -> None:
+    feed = Feed()
+    for _ in range(60):
+        assert values(feed.lob())["sigma_600s"] == 0.0
+    feed.lob()
+    for i in range(1 + 40 + 800):
+        up = 10 * (i % 2) if i < 41 else 0
+        got = values(feed.lob(1000, bids=[1000 + up, 1], asks=[1002 + up, 1]))
+        assert got["sigma_600s"] >= 0.1 * 0.999
+        if i == 40:  # 40 changes of ten ticks, and the flat ones before
+            assert got["sigma_600s"] < got["sigma_30s"] == pytest.approx(1.0)
+        if i == 200:  # the fast one has forgotten them
+            assert got["sigma_30s"] == pytest.approx(0.1)
+            assert got["sigma_600s"] > 0.4
+    assert got["sigma_600s"] == pytest.approx(0.1)
+    feed.status("gap")
+    assert values(feed.lob())["sigma_600s"] == 0.0
+
+
 @pytest.mark.parametrize(
     "end", ["gap", "stale", "crossed", "syncing", "live", "jump", "epoch", "tick", "quiet"]
 )
@@ -163,9 +182,9 @@ def test_clean_time_ends_at_a_minute_and_other_entries_change_nothing() -> None:
     assert vector.clean_ns == 60 * SECOND
 
 
-def test_a_core_that_begins_in_the_middle_is_silent_for_seventy_seconds() -> None:
+def test_a_core_that_begins_in_the_middle_is_silent_for_ten_minutes() -> None:
     feed = Feed(seq=17)
-    for _ in range(700):
+    for _ in range(6120):
         feed.lob()
         assert not feed.core.is_warm
     feed.lob()

@@ -28,7 +28,7 @@ def test_the_kernel_and_the_schema_agree_on_sizes() -> None:
 
 def test_the_schema_hash_is_the_published_one() -> None:
     # A change here orphans every model in use: raise DEFINITIONS_VERSION or the names knowingly.
-    assert schema.SCHEMA_HASH == "524f5c577f2f"
+    assert schema.SCHEMA_HASH == "d2bcaf596ced"
 
 
 def test_indices_follow_names() -> None:
@@ -39,8 +39,9 @@ def test_indices_follow_names() -> None:
 def test_features_of_the_default_models_keep_their_places() -> None:
     # Recorded vectors are read by place: what is new stands behind what was there.
     assert schema.indices(["spread", "imbalance_1", "ofi_5_2s", "sigma_30s"]) == (0, 81, 93, 99)
-    assert schema.SETS == ("seed", "flow", "scale", "extra")
+    assert schema.SETS == ("seed", "flow", "scale", "extra", "slow")
     assert schema.indices(schema.names("extra"))[0] == 100
+    assert schema.indices(["sigma_600s"]) == (123,)
 
 
 def test_default_models_are_whole_within_ten_seconds() -> None:
@@ -49,7 +50,7 @@ def test_default_models_are_whole_within_ten_seconds() -> None:
     assert {name.split("_")[0] for name in default} == {"ofi", "trades", "sigma"}
     assert back["trades_500ms"] == SECOND // 2
     assert back["ofi_1_5s"] == 5 * SECOND
-    assert max(default.values()) == back["sigma_30s"] == 6 * SECOND
+    assert max(default.values()) == back["sigma_30s"] == back["sigma_600s"] == 6 * SECOND
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_the_kernel_and_the_schema_agree_on_places() -> None:
     at = [emission.BOOK_AT, emission.FLOW_AT, emission.SIGMA_AT, emission.EXTRA_AT, emission.MICROPRICE_AT]
     names = ["imbalance_1", "ofi_1_500ms", "sigma_30s", "ofi_1_10s", "microprice_spread_5"]
     assert tuple(at) == schema.indices(names)
-    assert schema.indices(["vwap_1s"]) == (emission.MEASURES_AT,)
+    assert schema.indices(["vwap_1s", "sigma_600s"]) == (emission.MEASURES_AT, emission.SLOW_AT)
 
 
 @pytest.mark.parametrize("ask", [lambda: schema.names("none"), lambda: schema.window_ns("none")])

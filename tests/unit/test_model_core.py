@@ -61,7 +61,8 @@ def test_a_prediction_carries_its_origin(one: Predictor) -> None:
 
 def with_value(name: str, value: float) -> list[float]:
     values = [0.1] * schema.WIDTH
-    values[schema.indices(["sigma_30s"])[0]] = SIGMA
+    for index in schema.indices(schema.SIGMAS):
+        values[index] = SIGMA
     values[schema.indices([name])[0]] = value
     return values
 
@@ -75,6 +76,7 @@ def with_value(name: str, value: float) -> list[float]:
         (vector(LATER_NS, with_value("trades_1s", inf)), "trades_1s is not finite"),
         (vector(LATER_NS, with_value("sigma_30s", 0.0)), "volatility not known"),
         (vector(LATER_NS, with_value("sigma_30s", nan)), "volatility not known"),
+        (vector(LATER_NS, with_value("sigma_600s", 0.0)), "volatility not known"),
         (vector(START_NS), "in training range"),
         (vector(START_NS + 399 * SECOND), "in training range"),
     ],

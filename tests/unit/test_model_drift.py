@@ -48,7 +48,7 @@ def test_training_writes_what_drift_is_measured_against(tmp_path: Path) -> None:
     manifest = trained(tmp_path)
     assert defect(manifest) == ""
     names = {one.name for one in manifest.reference}
-    assert names == {*manifest.names, "sigma", "residual 5 s", "residual 10 s", "residual 15 s"}
+    assert names == {*manifest.names, "sigma", "slow sigma", "residual 5 s", "residual 10 s", "residual 15 s"}
     same, other = Drifts(manifest.reference), Drifts(manifest.reference)
     for row in drawn(400, seed=99).values:
         values = {name: row[index] for name, index in zip(manifest.names, manifest.indices, strict=True)}

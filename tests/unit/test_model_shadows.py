@@ -6,8 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from model_data import START_NS, trained, vector
+from model_data import START_NS, drawn, trained, vector
 
+from research.export import save
+from research.train import train_horizons
+from services.features import schema
 from services.model import artifact
 from services.model.artifact import Registry
 from services.model.core import ModelCore
@@ -96,10 +99,30 @@ def test_drift_comes_once_a_minute_of_the_one_that_serves_too(models: list[Predi
     assert 2 <= len(drifts) <= 3
     assert {one.model for one in drifts[-1]} == {models[0].version}
     by_name = {one.name: one for one in drifts[-1]}
-    assert {"imbalance_1", "sigma", "residual 5 s"} <= set(by_name)
+    assert {"imbalance_1", "sigma", "slow sigma", "residual 5 s"} <= set(by_name)
     assert by_name["sigma"].psi > 1.0  # sigma never moves here
     assert by_name["imbalance_5"].psi < 0.2
     assert by_name["imbalance_5"].rows >= FEWEST
+
+
+def test_residuals_of_the_default_model_do_not_drift_where_nothing_changed(tmp_path: Path) -> None:
+    """They count in units of sigma, in training and here, also where it is calmer than before."""
+    fitted, data = drawn(900), drawn(FEWEST + 400, seed=99, start_ns=LATER_NS)
+    (slow,) = schema.indices(["sigma_600s"])
+    for market in (fitted, data):
+        market.values[:, slow] *= 4.0
+    one = Predictor(save(train_horizons(fitted, model="auto"), tmp_path))
+    core = ShadowCore("BTCUSDT", one.version)
+    core.follow([one])
+    for at_ns, mid, values in zip(
+        data.recv_ns.tolist(), data.mid.tolist(), data.values.tolist(), strict=True
+    ):
+        bid = round(mid * 10.0)
+        core.handle(vector(at_ns, values, bid_ticks=bid, ask_ticks=bid + 1), f"{at_ns // MS}-0".encode())
+    found = {name: index for name, index, _ in core._drifts[one.version].indices()}
+    residuals = [index for name, index in found.items() if name.startswith("residual")]
+    assert len(residuals) == 3
+    assert max(residuals) < 0.25
 
 
 def test_a_gap_voids_the_residuals_it_lies_in(models: list[Predictor]) -> None:
@@ -158,7 +181,8 @@ def test_trees_are_walked_and_never_serve(folder: Path, tmp_path: Path, models: 
     row: Horizon = manifest.horizons[0]
     values = [-0.25] * manifest.vector_size
     assert row.is_scaled
-    values[manifest.sigma_index or 0] = 2.0
+    for index in manifest.scaled_by:
+        values[index] = 2.0
     assert one.moves(values)[0] == pytest.approx(2.0 * 5**0.5 * (0.5 - 2.0))
     values[manifest.indices[0]] = 0.1
     assert one.moves(values)[0] == pytest.approx(2.0 * 5**0.5 * (0.5 + 2.0))

@@ -59,7 +59,11 @@ def test_the_table_without_json(archive: Path, tmp_path: Path, features: str) ->
         (("--symbol", "BTCUSDT", "--to-share", "0.1"), "training needs 30"),
         (("--symbol", "BTCUSDT", "--from-share", "0.9", "--to-share", "0.1"), "is no part of 0 to 1"),
         (("--symbol", "BTCUSDT", "--model", "forest"), "none of auto, linear, ridge, lasso"),
-        (("--symbol", "BTCUSDT", "--features", "all"), "neither flow nor seed"),
+        (("--symbol", "BTCUSDT", "--features", "all"), "none of flow, seed, flow"),
+        (
+            ("--symbol", "BTCUSDT", "--features", "flow+extra"),
+            r"0\.0 hours of data; feature set flow\+extra needs 24",
+        ),
         (("--symbol", "BTCUSDT", "--model", "linear", "--threshold", "inf"), "inf is no number of USDT"),
     ],
 )

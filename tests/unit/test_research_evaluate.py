@@ -132,8 +132,8 @@ def test_trees_turn_round_with_the_market(tmp_path: Path) -> None:
     save(train_horizons(drawn(500), model="boosting", horizons_s=(5,)), tmp_path)
     data = drawn(300, seed=9, start_ns=LATER_NS)
     mirrored = -data.values
-    sigma = list(schema.indices(["sigma_30s"]))
-    mirrored[:, sigma] = data.values[:, sigma]
+    sigmas = list(schema.indices(schema.SIGMAS))
+    mirrored[:, sigmas] = data.values[:, sigmas]
     there, back = (load(tmp_path).moves(one, 5) for one in (data, replace(data, values=mirrored)))
     np.testing.assert_allclose(there, -back, rtol=1e-9, atol=1e-12)
 

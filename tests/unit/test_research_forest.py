@@ -47,7 +47,7 @@ def test_trees_equal_the_pipeline_register_and_never_serve(tmp_path: Path) -> No
     predictor = Predictor(manifest)
     draw = np.random.default_rng(3)
     values = np.vstack([data.values, 2.0 * data.values, -data.values])
-    values[:, manifest.sigma_index] = np.abs(values[:, manifest.sigma_index])
+    values[:, manifest.scaled_by] = np.abs(values[:, manifest.scaled_by])
     for row in manifest.horizons[:1]:  # values on and next to the thresholds
         edges = [
             (f, t) for tree in row.trees for f, t in zip(tree.feature, tree.threshold, strict=True) if f >= 0
@@ -58,7 +58,7 @@ def test_trees_equal_the_pipeline_register_and_never_serve(tmp_path: Path) -> No
             values = np.vstack([values, one])
     values = values[np.isfinite(values).all(axis=1)]
     moves = np.array([predictor.moves(row) for row in values.tolist()])
-    X = values[:, [*manifest.indices, manifest.sigma_index]]
+    X = values[:, manifest.used]
     for column, fit in enumerate(training.horizons):
         np.testing.assert_allclose(moves[:, column], fit.served.predict(X), rtol=1e-9, atol=1e-9)
         assert np.ptp(moves[:, column]) > 0.0

@@ -200,7 +200,7 @@ def constant() -> object:
         (constant, {}, "every feature of set flow is constant"),
         (unmoved, {}, "the mid price never moves in the data"),
         (without_signals, {}, "the prior needs one of imbalance_1"),
-        (lambda: drawn(200), {"feature_set": "other"}, "neither flow nor seed"),
+        (lambda: drawn(200), {"feature_set": "other"}, "none of flow, seed, flow\\+extra"),
         (lambda: drawn(200), {"model": "forest"}, "none of auto"),
         (lambda: drawn(200), {"model": "prior", "feature_set": "seed"}, "prior is of feature set flow"),
         (lambda: drawn(200), {"model": "boosting", "feature_set": "seed"}, "boosting is of feature set flow"),
