@@ -80,7 +80,7 @@ COMMANDS = {
     "verify": Place(
         "lobflow.verify",
         "verify",
-        "Check a raw recording: ids without a gap, a book that is never crossed and agrees with bookTicker.",
+        "Check a recording: ids without a gap, a book that is never crossed and agrees with bookTicker.",
     ),
     "parity": Place(
         "lobflow.parity",

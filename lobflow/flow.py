@@ -33,7 +33,13 @@ def flow(
     maker_exit: Annotated[
         bool, typer.Option("--maker-exit", help="Leave with a resting order; else across the spread.")
     ] = False,
-    size: Annotated[float, typer.Option(help="Of the resting orders, base currency.", min=0.0)] = 0.01,
+    size: Annotated[
+        float,
+        typer.Option(
+            help="Of the resting orders, in the unit of the data's sizes: coins, or COIN-M contracts.",
+            min=0.0,
+        ),
+    ] = 0.01,
     latency_ms: Annotated[int, typer.Option(help="Until an order is in the book.", min=0)] = 100,
     lifetime: Annotated[float, typer.Option(help="Seconds an order rests.", min=0.1)] = 5.0,
     horizon: Annotated[float, typer.Option(help="Seconds from a fill to leaving.", min=0.1)] = 5.0,

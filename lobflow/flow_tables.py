@@ -19,7 +19,8 @@ def show(console: Console, told: dict[str, Any]) -> None:
     """Everything, top to bottom."""
     rows = ", ".join(f"{count} rows of {name}" for name, count in told["rows"].items())
     console.print(
-        f"{told['symbol']}: {rows} over {told['seconds']:.0f} s; tick {told['tick']:g}, lot {told['lot']:g}"
+        f"{told['symbol']}: {rows} over {told['seconds']:.0f} s; "
+        f"tick {told['tick']:g} {told['quote']}, lot {told['lot']:g} {told['sizes_in']}"
     )
     if any(told["holes"].values()):
         holes = ", ".join(f"{count} in {name}" for name, count in told["holes"].items())
@@ -222,12 +223,13 @@ def _impact(flows: list[dict[str, Any]]) -> Table:
 def _rested(side: dict[str, Any], probes: dict[str, Any]) -> Table:
     table = _table(
         f"Orders resting as {side['side']}: {probes['latency_ms']} ms latency, {probes['lifetime_s']:g} s, "
-        f"left {probes['horizon_s']:g} s after a fill as {probes['leaves_as']}; per unit of base",
+        f"left {probes['horizon_s']:g} s after a fill as {probes['leaves_as']}; per coin",
         (),
         (
             "ticks",
             "price",
             "probes",
+            "canceled",
             "predicted",
             "filled",
             "gross edge",
@@ -242,6 +244,7 @@ def _rested(side: dict[str, Any], probes: dict[str, Any]) -> Table:
             str(depth["ticks"]),
             f"{depth['price']:.10g}",
             str(depth["probes"]),
+            _share(depth["canceled"]),
             _share(depth["predicted"]),
             _share(depth["fill_rate"]),
             _with_error(depth["edge"], depth["edge_error"]),
@@ -260,6 +263,10 @@ def _answer(console: Console, side: dict[str, Any]) -> None:
         else f"gross optimum {side['gross_price']:.10g}"
     )
     console.print(f"{side['side']} at the last book: {side['answer']}; {gross}")
+    console.print(
+        f"  leaving as a taker: mean spread {_number(side['exit_spread'])}, "
+        f"slippage {_number(side['exit_slippage'], '.3g')}"
+    )
     calibration = side["calibration"]
     if calibration is not None:
         console.print(

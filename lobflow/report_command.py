@@ -19,6 +19,7 @@ from research.dataset import Dataset, load
 from research.flow.report import FlowReport
 from research.flow.report import report as flow_report
 from research.forecast import load as load_model
+from research.names import names_of
 from research.report import flow, judgement, market, prediction, verdict
 from research.report.judgement import Judgement, Trading
 from research.report.page import Page, Section
@@ -127,7 +128,7 @@ def _books(wanted: Wanted, say: Say) -> tuple[Page, dict[str, Any]]:
             Section("prediction", "Prediction", (f"Nothing can be said of prediction: {reason}.",))
         )
     else:
-        sections += prediction.sections(judged, wanted.threshold, data.from_ns)
+        sections += prediction.sections(judged, wanted.threshold, data.from_ns, names_of(data.symbol))
     found, reason = _flow(wanted, data.symbol, say)
     if found is None:
         sections.append(Section("flow", "Trade flow", (f"Nothing can be said of trade flow: {reason}.",)))
@@ -176,12 +177,12 @@ def _edge(judged: Judgement | None, data: Dataset, trading: Trading) -> list[str
     """Whether there is an edge after costs, and why a hit rate is not a profit."""
     step = max(1, round(trading.period * 1000 / data.sample_ms))
     moves = data.mid[step:] - data.mid[:-step]
-    mid, spread = float(data.mid.mean()), float(data.spread.mean())
-    cost = verdict.cost_line(mid, spread, FEE, moves, trading.period, trading.size)
+    mid, spread, quote = float(data.mid.mean()), float(data.spread.mean()), names_of(data.symbol).quote
+    cost = verdict.cost_line(mid, spread, FEE, moves, trading.period, trading.size, quote)
     if judged is None or not judged.trips:
         return ["Edge after costs: none shown, for no model could be judged on these data.", cost]
     trips = judged.trips[-1]
-    return [verdict.edge_line(trips.net, trips.days, f"Simulated, {trips.what}"), cost]
+    return [verdict.edge_line(trips.net, trips.days, f"Simulated, {trips.what}", quote), cost]
 
 
 def _summary(

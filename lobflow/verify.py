@@ -48,11 +48,11 @@ def verify(
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("reading", total=None)
 
-        def told(text: str, lines: int) -> None:
+        def _told(text: str, lines: int) -> None:
             bar.update(task, description=text, advance=lines)
 
         name = None if symbol is None else check_symbol(symbol.upper())
-        found = (verify_foreign if is_foreign(files) else check)(files, name, told)
+        found = (verify_foreign if is_foreign(files) else check)(files, name, _told)
     _show(console, found)
     if as_json:
         print_json(found)

@@ -9,7 +9,7 @@ features are computed by the code that computes them live.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -68,6 +68,7 @@ class Dataset:
     sha256: str  # of the market entries of the whole recording, ids and bytes; of a history, its arrays
     files: tuple[str, ...] = ()  # names of what was read, without their folders
     trades: int | None = None  # aggTrades in all of the recording; not known of a part
+    paths: tuple[Path, ...] = ()  # what was read, to be read again by who needs every book; never written
 
     def rows(self, mask: Flags) -> Dataset:
         """The same data with the rows of `mask` only."""
@@ -99,10 +100,11 @@ class Dataset:
 
 
 def load(
-    paths: Sequence[Path], symbol: str | None = None, sample_ms: int = 1000, prefer: Sequence[str] = ()
+    paths: Path | Sequence[Path], symbol: str | None = None, sample_ms: int = 1000, prefer: Sequence[str] = ()
 ) -> Dataset:
     """The dataset of one symbol. Raises BadInput where the data hold none, or several and none is named; of
     several the one of `prefer` is taken, if there is one."""
+    paths = (paths,) if isinstance(paths, Path) else tuple(paths)
     entries = _read(paths)
     if not entries:
         raise BadInput(f"{', '.join(str(path) for path in paths)}: no market data")
@@ -114,7 +116,8 @@ def load(
     chosen = symbol if symbol is not None else next(iter(entries))
     if chosen not in entries:
         raise BadInput(f"the data hold no {chosen}, only {', '.join(sorted(entries))}")
-    return replace(sample(chosen, entries[chosen], sample_ms), files=tuple(path.name for path in paths))
+    found = sample(chosen, entries[chosen], sample_ms)
+    return replace(found, files=tuple(path.name for path in paths), paths=paths)
 
 
 def load_all(paths: Sequence[Path], symbols: Sequence[str] = (), sample_ms: int = 1000) -> list[Dataset]:
@@ -151,9 +154,14 @@ def _read(paths: Sequence[Path]) -> dict[str, list[tuple[str, Message]]]:
             raise BadInput(f"{folder} holds runs; give one of them: {', '.join(runs)}")
         for place in sorted((folder / "stream=market").glob("symbol=*")):
             symbol = place.name.removeprefix("symbol=")
-            rows = read(files_of(folder, label_of(Stream.MARKET, symbol)))
-            entries.setdefault(symbol, []).extend((entry_id, codec.decode(data)) for entry_id, data in rows)
+            entries.setdefault(symbol, []).extend(entries_in(folder, symbol))
     return entries
+
+
+def entries_in(folder: Path, symbol: str) -> Iterator[tuple[str, Message]]:
+    """(entry id, market entry) of one symbol in a recorder's folder, in stream order."""
+    for entry_id, data in read(files_of(folder, label_of(Stream.MARKET, symbol))):
+        yield entry_id, codec.decode(data)
 
 
 class Books(NamedTuple):

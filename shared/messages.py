@@ -12,6 +12,7 @@ messages are texts, `<ms>-<n>`. Money is Decimal. `side` is +1 for a buy and -1 
 from __future__ import annotations
 
 from decimal import Decimal
+from math import nan
 from typing import TypeAlias
 
 import msgspec
@@ -128,6 +129,7 @@ class DepthFlow(msgspec.Struct, frozen=True, array_like=True):
     gain_variance: float
     fill_variance: float
     covariance: float
+    canceled: float = nan  # share of the queue in front that is canceled within a lifetime
 
 
 class SideFlow(msgspec.Struct, frozen=True, array_like=True):
@@ -150,13 +152,30 @@ class SideFlow(msgspec.Struct, frozen=True, array_like=True):
     optimum_lots: float
     break_even_lots: float
     replenishment: float  # volume traded through a level over what was displayed, median
-    canceled: float  # share of the queue in front that is canceled within a lifetime
+    canceled: float  # share of all queues in front that is canceled within a lifetime
     depths: tuple[DepthFlow, ...]
+    # (lots, ticks beyond the best price) of a taker who leaves what was filled here, sizes ascending.
+    slippages: tuple[tuple[int, float], ...] = ()
+
+
+class Trust(msgspec.Struct, frozen=True, array_like=True):
+    """How far the moves that one version foretold came true at one horizon, inside `Flow`: regression through
+    zero over the flow's window. `trust` is the slope drawn towards 0.5 by its variance and kept
+    within [0, 1], NaN for too little evidence."""
+
+    horizon_s: int
+    model: str
+    pairs: int  # predictions, one a second, whose horizon is over
+    blocks: int  # of one horizon each, that the error rests on
+    slope: float
+    error: float
+    trust: float
 
 
 class Flow(Message, frozen=True):
     """Trade flow and resting orders of the last minutes, fitted once a minute; under the id of the first
-    entry of the minute that is no `Lob`. `reason` says why there are no sides."""
+    entry of the minute that is no `Lob`. `reason` says why there are no sides. `trusts`, of the version that
+    serves, are added where `model` passes it on."""
 
     recv_ns: int
     from_ns: int  # nothing older counts: ten minutes ago, or the last gap
@@ -167,6 +186,8 @@ class Flow(Message, frozen=True):
     horizon_ms: int
     sides: tuple[SideFlow, ...]  # bids, asks
     reason: str
+    trusts: tuple[Trust, ...] = ()
+    spread_ticks: float = nan  # mean of the first book of each second, as are the slippages
 
 
 class Prediction(Message, frozen=True):

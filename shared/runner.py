@@ -125,6 +125,9 @@ class Core(Protocol):
     def handle(self, message: AnyMessage, entry_id: bytes) -> list[Message]:
         """What follows from one entry: nothing, or one message."""
 
+    def recall(self, message: AnyMessage, entry_id: bytes) -> None:
+        """Fold in one entry that was answered before we started."""
+
 
 async def transform(context: Context, core: Core, source: str, target: str, name: str) -> None:
     """Carry `source` through `core` to `target`, each result under the id of its cause, until stopped.
@@ -171,7 +174,7 @@ async def _warm_up(reader: Link, core: Core, source: str, done: bytes) -> bytes:
                 message = codec.decode(data)
             except BadInput:
                 continue  # parked when it was first met; the core sees the jump in `seq`, as it did then
-            core.handle(message, entry_id)
+            core.recall(message, entry_id)
         start = f"({entries[-1][0].decode()}"
     return done
 

@@ -130,7 +130,10 @@ class Settings(BaseSettings):
     taker_fee: float = Field(
         0.0005, ge=-0.01, le=0.01, description="share of the price, in the costs of quotes and of the gate"
     )
-    maker_trust: float = Field(0.5, ge=0, le=1, description="how much of a predicted move a quote believes")
+    maker_trust: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = Field(
+        "auto",
+        description="how much of a predicted move a quote believes, 0 to 1; auto: as far as they came true",
+    )
     maker_aversion: float = Field(
         0.0,
         ge=0,

@@ -45,7 +45,11 @@ class Stream(Enum):
         "one vector per Lob, under the Lob's id; once a minute the trade flow, under another entry's",
     )
     PREDICTIONS = Spec(
-        "model", (m.Prediction, m.Flow), True, False, "one per vector, under the same id; the flow passed on"
+        "model",
+        (m.Prediction, m.Flow),
+        True,
+        False,
+        "one per vector, under the same id; the flow, with its trusts",
     )
     SHADOWS = Spec(
         "model",

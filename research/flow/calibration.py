@@ -62,12 +62,3 @@ def calibration_of(records: Ints, foretell: Foretell, whole_ns: int) -> Calibrat
 
 def _brier(chances: Floats, outcomes: Floats) -> float:
     return float(np.mean((chances - outcomes) ** 2))
-
-
-def trust_of(predicted_moves: Floats, realized_moves: Floats) -> float:
-    """lambda: the slope of realized on predicted moves through the origin, kept within [0, 1]; 0 where
-    nothing was predicted."""
-    square = float(np.dot(predicted_moves, predicted_moves))
-    return (
-        min(1.0, max(0.0, float(np.dot(predicted_moves, realized_moves)) / square)) if square > 0.0 else 0.0
-    )

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from research.flow.analysis import Form, SideAnalysis
 from research.flow.rested import SideRested
+from research.names import Names, names_of
 from services.features.flow.optimum import Optimum
 from services.trader.quoting import Value
 from shared.units import Scale
@@ -16,15 +17,34 @@ RESTING = {1: "bid", -1: "ask"}
 
 
 class Units(NamedTuple):
-    """One tick in quote currency, one lot in base currency."""
+    """One tick in quote currency, one lot in base currency, for what is no whole number of them; what is one
+    goes through `price` and `size`, which give the float nearest to the decimal."""
 
-    tick: float
-    lot: float
+    scale: Scale
+    names: Names
 
     @classmethod
-    def of(cls, scale: Scale) -> Units:
-        """Of a scale."""
-        return cls(scale.price(1), scale.size(1))
+    def of(cls, scale: Scale, symbol: str) -> Units:
+        """Of one symbol."""
+        return cls(scale, names_of(symbol))
+
+    @property
+    def tick(self) -> float:
+        """In quote currency."""
+        return self.scale.price(1)
+
+    @property
+    def lot(self) -> float:
+        """In base currency."""
+        return self.scale.size(1)
+
+    def price(self, ticks: int) -> float:
+        """Whole ticks."""
+        return self.scale.price(ticks)
+
+    def size(self, lots: int) -> float:
+        """Whole lots."""
+        return self.scale.size(lots)
 
 
 def side(found: SideAnalysis, aggregation: str, units: Units) -> dict[str, Any]:
@@ -74,9 +94,13 @@ def side(found: SideAnalysis, aggregation: str, units: Units) -> dict[str, Any]:
         ],
         "change_volume_a_tick": found.change_lots_a_tick * lot,
         "impact": {
-            "step": found.groups.step_lots * lot,
+            "step": units.size(found.groups.step_lots),
             "groups": [
-                [int(number) * found.groups.step_lots * lot, int(count), int(change) / int(count) * tick]
+                [
+                    units.size(int(number) * found.groups.step_lots),
+                    int(count),
+                    int(change) / int(count) * tick,
+                ]
                 for number, count, change in zip(*found.groups[1:], strict=True)
             ],
             **{
@@ -120,17 +144,20 @@ def rested(found: SideRested, units: Units) -> dict[str, Any]:
     return {
         "side": RESTING[found.side],
         "answer": found.answer,
-        "quote": None if found.quoted is None else _value(found.quoted, tick),
-        "gross_price": None if found.gross_price_ticks is None else found.gross_price_ticks * tick,
+        "quote": None if found.quoted is None else _value(found.quoted, units),
+        "gross_price": None if found.gross_price_ticks is None else units.price(found.gross_price_ticks),
         "replenishment": found.needs.replenishment,
         "canceled": found.needs.canceled,
+        "exit_spread": found.costs.spread_ticks * tick,
+        "exit_slippage": found.costs.slippage_ticks * tick,
         "calibration": None if found.calibration is None else found.calibration._asdict(),
         "depths": [
             {
-                **_value(value, tick),
+                **_value(value, units),
                 "probes": probes,
                 "fills": fills,
                 "predicted": predicted,
+                "canceled": found.needs.canceled_at[place],
                 "edge_error": error * tick,
                 "fill_rates": {name: rates[place] for name, rates in found.fill_rates.items()},
             }
@@ -141,10 +168,11 @@ def rested(found: SideRested, units: Units) -> dict[str, Any]:
     }
 
 
-def _value(value: Value, tick: float) -> dict[str, Any]:
+def _value(value: Value, units: Units) -> dict[str, Any]:
+    tick = units.tick
     return {
         "ticks": value.ticks,
-        "price": value.price_ticks * tick,
+        "price": units.price(value.price_ticks),
         "fill_rate": value.fill_rate,
         "edge": value.edge_ticks * tick,
         "cost": value.cost_ticks * tick,

@@ -10,11 +10,12 @@ import numpy as np
 
 from research.flow.calibration import Calibration, calibration_of
 from research.flow.entries import Entries, probe
-from research.flow.resting import price_at, quantile_depths, slippage_ticks
+from research.flow.resting import price_at, quantile_depths
 from services.features.flow import fills, law
 from services.features.flow import probe as p
 from services.features.flow.fit import depths_of, split
 from services.features.flow.law import Floats, Ints
+from services.features.flow.leaving import Walk, first_of_seconds, spread_ticks
 from services.features.flow.orders import Orders
 from services.features.flow.probe import LINEAR, LOGARITHMIC, RISK_AVERSE, TICKS, Setup
 from services.features.flow.windows import windows_of
@@ -38,6 +39,7 @@ class SideRested(NamedTuple):
     quoted: Value | None
     fill_rates: dict[str, list[float]]
     gross_price_ticks: int | None  # where the last book reaches the gross optimum; None without one
+    costs: Costs  # with the spread and slippage of leaving
 
     @property
     def answer(self) -> str:
@@ -63,7 +65,7 @@ def rested_of(
     for name, cancels in CANCELS.items():
         probes = probe(entries, ticks, setup._replace(cancels=cancels))
         records = split(p.between(probes, 0, entries.until_ns - setup.whole_ns), side)
-        needs = fills.needs_of(records, own_lots)
+        needs = fills.needs_of(records, len(ticks), own_lots)
         depths = depths_of(records, ticks, setup, needs, of_life, share)
         rates[name] = [depth.fills / depth.probes if depth.probes else float("nan") for depth in depths]
         if cancels == setup.cancels:
@@ -71,7 +73,12 @@ def rested_of(
     records, needs, depths = kept
     row = entries.rows[-1]
     # Bids that are filled are left by selling, and so on.
-    costs = msgspec.structs.replace(costs, slippage_ticks=slippage_ticks(entries, -side, own_lots))
+    books = first_of_seconds(entries.rows, entries.row_ns)
+    costs = msgspec.structs.replace(
+        costs,
+        spread_ticks=spread_ticks(books),
+        slippage_ticks=Walk.of(books, -side).slippage_ticks(own_lots),
+    )
     exit_rate = touch_rate(entries, -side, setup) if costs.leaves_as_maker else 0.0
     standing = Standing(side, int(row[0]), int(row[40]))
     values = values_of(depths, standing, costs, exit_rate)
@@ -80,7 +87,7 @@ def rested_of(
         """By what was known once all of `known` were done, on the tape and of the book."""
         known_ms = int(known[-1, p.PLACED] + setup.whole_ns) // MS if len(known) else 0
         before = _of_life(takers.between(0, known_ms), setup)
-        return fills.predicted(asked, fills.needs_of(known, own_lots), *before)
+        return fills.predicted(asked, fills.needs_of(known, len(ticks), own_lots), *before)
 
     return SideRested(
         side=side,
@@ -91,6 +98,7 @@ def rested_of(
         quoted=best(values),
         fill_rates=rates,
         gross_price_ticks=price_at(row, side, optimum_lots) if optimum_lots > 0.0 else None,
+        costs=costs,
     )
 
 

@@ -43,18 +43,3 @@ def quantile_depths(entries: Entries, side: int, volumes_lots: Ints, quantiles: 
     """Depths in ticks at quantiles of the volume of a second, ascending, each once."""
     wanted = [depth_for(entries, side, float(np.quantile(volumes_lots, each))) for each in quantiles]
     return sorted({ticks for ticks in wanted if ticks is not None})
-
-
-def slippage_ticks(entries: Entries, side: int, lots: int) -> float:
-    """How many ticks beyond the best price a taker who buys (+1) or sells `lots` pays on average; NaN where
-    the books of half the time hold less in 20 tiers. The mean over books that are deep enough."""
-    rows = entries.rows[:: max(1, len(entries.rows) // SAMPLES)]
-    start = ASKS if side > 0 else 0
-    prices, sizes = rows[:, start : start + ASKS : 2], rows[:, start + 1 : start + ASKS : 2]
-    reached = np.minimum(np.cumsum(sizes, axis=1), lots)
-    taken = np.diff(reached, axis=1, prepend=0)
-    is_deep = reached[:, -1] >= lots
-    if is_deep.mean() < 0.5:
-        return float("nan")
-    beyond = np.abs(prices - prices[:, :1])[is_deep] * taken[is_deep]
-    return float(beyond.sum() / (is_deep.sum() * lots))

@@ -17,7 +17,7 @@ from shared.units import SECOND
 
 @dataclass(frozen=True)
 class Trips:
-    """Round trips that do not overlap, (n,) each, in order of time; money in USDT. `fills` names what is
+    """Round trips that do not overlap, (n,) each, in order of time; money in `quote`. `fills` names what is
     assumed of fills."""
 
     what: str
@@ -28,6 +28,7 @@ class Trips:
     exit: Floats
     gross: Floats
     fees: Floats
+    quote: str = "USDT"
 
     @property
     def net(self) -> Floats:
@@ -48,7 +49,7 @@ class Trips:
 
 def over_time(trips: Trips, from_ns: int, name: str = "pnl") -> Picture:
     """Gross, fees and net, summed up."""
-    figure, axes = canvas("", "sum, USDT")
+    figure, axes = canvas("", f"sum, {trips.quote}")
     at, label = elapsed(np.concatenate([[0.0], (trips.closed_ns - from_ns) / SECOND]))
     axes.set_xlabel(label)
     for values, color, label in (
@@ -78,7 +79,7 @@ def summary(trips: Trips) -> str:
         return "No trade."
     return (
         f"{count} trades, win rate {trips.win_rate:.0%}, gross {trips.gross.sum():+.4f}, fees "
-        f"{trips.fees.sum():.4f}, net {trips.net.sum():+.4f} USDT."
+        f"{trips.fees.sum():.4f}, net {trips.net.sum():+.4f} {trips.quote}."
     )
 
 
@@ -110,7 +111,14 @@ def trade_table(trips: Trips, name: str) -> Table:
         name,
         f"Trades: {trips.what}",
         columns(
-            "time (UTC)", "pnl, USDT|+.5f", "win", "side", "entry|,.8g", "exit|,.8g", "gross|+.5f", "fees|.5f"
+            "time (UTC)",
+            f"pnl, {trips.quote}|+.5f",
+            "win",
+            "side",
+            "entry|,.8g",
+            "exit|,.8g",
+            "gross|+.5f",
+            "fees|.5f",
         ),
         rows,
         f"Fills: {trips.fills}. The slides' history has {seeds.WINS} wins in {seeds.TRADES} trades, "
@@ -126,6 +134,7 @@ def side_by_side(
     title: str = "PnL under several assumptions",
 ) -> Table:
     """The same trades or signals under several assumptions on fills."""
+    quote = several[0].quote if several else "USDT"
     rows: list[tuple[Value, ...]] = [
         (
             trips.what,
@@ -147,9 +156,9 @@ def side_by_side(
             "fills",
             "trades",
             "won|.0%",
-            "gross, USDT|+.4f",
-            "fees, USDT|.4f",
-            "net, USDT|+.4f",
+            f"gross, {quote}|+.4f",
+            f"fees, {quote}|.4f",
+            f"net, {quote}|+.4f",
             "per trade|+.4f",
         ),
         rows,

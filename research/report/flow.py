@@ -71,7 +71,7 @@ def rates(tape: Tape, units: Units) -> Picture:
         list(zip(*rows, strict=True)),
     )
     volume = float(np.sum(tape.sizes_lots)) * units.lot
-    note = f"{len(tape.times_ms):,} trades of {volume:,.6g} coins."
+    note = f"{len(tape.times_ms):,} trades of {volume:,.6g} {units.names.size}."
     return Picture("trade-rate", "Trade rate", png(figure), note, table)
 
 

@@ -1,7 +1,7 @@
 """The eight figures of the article, drawn of our data: takers who buy on the left, who sell on the right.
 
-Sizes are in coins and prices in quote currency; prices of sells are turned round, so that up is always the
-way the taker pushes.
+Sizes are in coins, of inverse contracts in contracts, and prices in quote currency; prices of sells are
+turned round, so that up is always the way the taker pushes.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _volumes(
         sides,
         name,
         title,
-        f"volume in {seconds:g} s, coins",
+        f"volume in {seconds:g} s, {units.names.size}",
         "share of windows above",
         "volume|.6g;seen|.4f;article|.4f;plain|.4f",
         draw,
@@ -131,7 +131,7 @@ def _scaled(sides: Sequence[SideAnalysis], units: Units) -> Picture | None:
         sides,
         "flow-2s",
         "Figure 3: volume in 2 s from the law of single orders",
-        "volume in 2 s, coins",
+        f"volume in 2 s, {units.names.size}",
         "share of windows above",
         "volume|.6g;seen|.4f;derived|.4f;fitted|.4f",
         draw,
@@ -167,7 +167,7 @@ def _impact(sides: Sequence[SideAnalysis], units: Units) -> Picture | None:
         sides,
         "flow-impact",
         "Figure 7: change of the price by volume, 1 s",
-        "volume in 1 s, coins (center of group)",
+        f"volume in 1 s, {units.names.size} (center of group)",
         "mean change, quote currency",
         "volume|.6g;windows|,;mean change|.5g",
         draw,
@@ -196,7 +196,8 @@ def _gain(sides: Sequence[SideAnalysis], units: Units) -> Picture | None:
         axes.axhline(0, color=QUIET, linewidth=0.8)
         if optimum.is_found:
             best = optimum.quantity * units.lot
-            axes.axvline(best, color=THIRD_FIT, linestyle="--", linewidth=1, label=f"Q* = {best:.4g} coins")
+            label = f"Q* = {best:.4g} {units.names.size}"
+            axes.axvline(best, color=THIRD_FIT, linestyle="--", linewidth=1, label=label)
         else:
             axes.plot([], [], " ", label=optimum.answer)
         return [
@@ -207,7 +208,7 @@ def _gain(sides: Sequence[SideAnalysis], units: Units) -> Picture | None:
         sides,
         "flow-gain",
         "Figure 8: expected gain of resting behind a volume Q, gross",
-        "Q, coins traded in 1 s",
+        f"Q, {units.names.size} traded in 1 s",
         "P(V > Q) · dp(Q), quote currency",
         "volume|.6g;move|.5g;gain, article|.5g;gain, plain|.5g",
         draw,

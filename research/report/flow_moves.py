@@ -115,12 +115,12 @@ def _rows(
         axes.plot(ticks, sizes, "o-", color=MEASURED, markersize=4, linewidth=1, label=_steps(step))
         if len(rows) > 2:
             steep, start = np.polyfit(ticks, sizes, 1, w=np.sqrt([row.times for row in rows]))
-            axes.plot(ticks, steep * ticks + start, color=FIT, label=f"{steep:.3g} coins a tick")
+            axes.plot(ticks, steep * ticks + start, color=FIT, label=f"{steep:.3g} {units.names.size} a tick")
         axes.set_ylim(bottom=0)
         axes.locator_params(axis="x", integer=True)
         return [(row.ticks, row.times, float(size)) for row, size in zip(rows, sizes, strict=True)]
 
-    return drawn(sides, name, title, x, "mean size, coins", "ticks;count|,;mean size|.6g", draw)
+    return drawn(sides, name, title, x, f"mean size, {units.names.size}", "ticks;count|,;mean size|.6g", draw)
 
 
 def _steps(step: int) -> str:

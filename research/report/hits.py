@@ -32,15 +32,15 @@ KINDS = {"linear": "linear regression", "lasso": "LASSO"}
 
 @dataclass(frozen=True)
 class Forecast:
-    """One model's expected moves, (n,) USDT, beside what came after, for one horizon; rows the model did not
-    see in training."""
+    """One model's expected moves, (n,) in quote currency, beside what came after, for one horizon; rows the
+    model did not see in training."""
 
     name: str
     moves: Floats
     after: Outcomes
 
 
-def slides(scores: Sequence[Score], threshold: float) -> Table:
+def slides(scores: Sequence[Score], threshold: float, quote: str = "USDT") -> Table:
     """The table of the slides: hit rate by horizon and model, at the threshold, theirs beside ours."""
     selection = f"|yhat| ≥ {threshold:g}"
     rows: list[tuple[Value, ...]] = []
@@ -63,7 +63,7 @@ def slides(scores: Sequence[Score], threshold: float) -> Table:
         )
     return Table(
         "hit-rates-slides",
-        f"Hit rates as in the slides, |yhat| ≥ {threshold:g} USDT",
+        f"Hit rates as in the slides, |yhat| ≥ {threshold:g} {quote}",
         columns(
             "horizon",
             "model",
@@ -82,7 +82,9 @@ def slides(scores: Sequence[Score], threshold: float) -> Table:
     )
 
 
-def table(scores: Sequence[Score], name: str = "hit-rates", title: str = "Hit rates") -> Table:
+def table(
+    scores: Sequence[Score], name: str = "hit-rates", title: str = "Hit rates", quote: str = "USDT"
+) -> Table:
     """Every row: models and baselines, at the threshold and at equal coverage."""
     rows: list[tuple[Value, ...]] = [
         (
@@ -129,8 +131,8 @@ def table(scores: Sequence[Score], name: str = "hit-rates", title: str = "Hit ra
             "to|+.3f",
             "R²|+.3f",
             "IC|+.3f",
-            "gross, USDT|+.3f",
-            "net, USDT|+.2f",
+            f"gross, {quote}|+.3f",
+            f"net, {quote}|+.2f",
         ),
         rows,
         "Baselines stand at the coverage of the model beside them. Intervals are of moving blocks; where "
@@ -203,7 +205,7 @@ def _unreliable(rows: Sequence[Score]) -> str:
     return f"{count} of the {len(rows)} rest{'s' if count == 1 else ''} {few}."
 
 
-def outcomes(forecasts: Sequence[Forecast], name: str = "prediction-outcome") -> Picture:
+def outcomes(forecasts: Sequence[Forecast], name: str = "prediction-outcome", quote: str = "USDT") -> Picture:
     """Mean outcome by tenths of the prediction, a panel a horizon: what a prediction was worth."""
     figure, panels = canvases(max(1, len(forecasts)))
     rows: list[tuple[Value, ...]] = []
@@ -229,13 +231,13 @@ def outcomes(forecasts: Sequence[Forecast], name: str = "prediction-outcome") ->
             label="as predicted",
         )
         axes.set_title(f"{each.name}, {each.after.horizon_s} s", fontsize=10)
-        axes.set_xlabel("predicted move, USDT")
+        axes.set_xlabel(f"predicted move, {quote}")
         rows += [
             (each.after.horizon_s, each.name, *values)
             for values in zip(x.tolist(), y.tolist(), error.tolist(), map(len, tenths), strict=True)
         ]
     if panels and forecasts:
-        panels[0].set_ylabel("move of the mid, USDT")
+        panels[0].set_ylabel(f"move of the mid, {quote}")
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return Picture(

@@ -4,13 +4,14 @@ them would have paid. It calls what trains, evaluates and simulates; nothing is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from research.dataset import Dataset
 from research.evaluate import evaluate, unseen_rows
 from research.forecast import Forecaster, Loaded
+from research.names import names_of
 from research.pairs import Pair
 from research.permutation import Null
 from research.report.earnings import Trips
@@ -23,7 +24,7 @@ from shared.errors import BadInput
 
 FITTED = ("linear", "lasso", "auto")  # what is fitted where no model is given; the last is traded on
 TRAIN_PCT = 50.0
-FILLS = ("mid", "touch")
+FILLS = ("mid", "queue-aware", "touch")  # whether there is an edge is said of the last
 
 
 @dataclass(frozen=True)
@@ -122,23 +123,29 @@ def traded(model: Forecaster, rest: Dataset, trading: Trading, own: float | None
     fills; and the threshold beside the cost of a round trip. Raises BadInput where the model predicts
     nothing."""
     trips, remark = [], ""
-    thresholds = [(trading.threshold, f"|yhat| ≥ {trading.threshold:g} USDT")]
+    quote = names_of(rest.symbol).quote
+    thresholds = [(trading.threshold, f"|yhat| ≥ {trading.threshold:g} {quote}")]
     if own is not None:
-        thresholds.append((own, f"|yhat| ≥ {own:.3g} USDT, the model's own threshold"))
+        thresholds.append((own, f"|yhat| ≥ {own:.3g} {quote}, the model's own threshold"))
     for threshold, words in thresholds:
         for fill in FILLS:
+            if fill == "queue-aware" and not rest.paths:
+                continue  # rows that were not read from a recording have no queue
             done = simulate(model, rest, trading.period, threshold, trading.size, fill)
-            trips.append(_trips(done, f"{words}, held {trading.period} s, {trading.size:g} coins"))
+            fills = done.assumption
+            if fill == "queue-aware":
+                fills = f"{fills}. {done.orders.told}".removesuffix(".")
+            trips.append(_trips(done, f"{words}, held {trading.period} s, {trading.size:g} coins", fills))
             if threshold == trading.threshold:
                 remark = done.remark
-    return trips, remark
+    return [replace(each, quote=quote) for each in trips], remark
 
 
-def _trips(done: Simulation, what: str) -> Trips:
+def _trips(done: Simulation, what: str, fills: str) -> Trips:
     trades = done.trades
     return Trips(
         what=what,
-        fills=done.assumption,
+        fills=fills,
         closed_ns=np.array([each.exit_ns for each in trades], dtype=np.int64),
         sides=np.array([1 if each.side == "buy" else -1 for each in trades], dtype=np.int64),
         entry=np.array([each.entry for each in trades], dtype=np.float64),

@@ -8,6 +8,7 @@ import numpy as np
 
 from research.dataset import Dataset
 from research.labels import Floats, Ints, labels
+from research.names import Names, names_of
 from research.profile import Profile, profile
 from research.report import seeds
 from research.report.page import Section
@@ -45,7 +46,7 @@ def section(data: Dataset) -> Section:
             _figures(data, found),
             path(data),
             changes(data),
-            tiers(found),
+            tiers(found, names_of(data.symbol)),
             spreads(data),
             ladder(data),
         ),
@@ -55,22 +56,23 @@ def section(data: Dataset) -> Section:
 def _figures(data: Dataset, found: Profile) -> Table:
     nearest, farthest = seeds.TIER_DISTANCES_USDT
     mid = float(data.mid.mean())
+    quote, size = names_of(data.symbol)
     rows: list[tuple[Value, ...]] = [
-        ("first mid price", found.mid_first, "USDT", None),
-        ("last mid price", found.mid_last, "USDT", None),
-        ("highest mid price of a full second", float(data.mid.max()), "USDT", None),
-        ("lowest mid price of a full second", float(data.mid.min()), "USDT", None),
-        ("standard deviation of 1 s changes", found.change_1s_sd, "USDT", seeds.CHANGE_1S_USDT),
+        ("first mid price", found.mid_first, quote, None),
+        ("last mid price", found.mid_last, quote, None),
+        ("highest mid price of a full second", float(data.mid.max()), quote, None),
+        ("lowest mid price of a full second", float(data.mid.min()), quote, None),
+        ("standard deviation of 1 s changes", found.change_1s_sd, quote, seeds.CHANGE_1S_USDT),
         ("the same, of the price", found.change_1s_sd / mid * 1e4, "bps", None),
         ("seconds without a change", 100.0 * found.change_1s_zero_share, "%", None),
-        ("least distance of a tier from the mid", found.tier_distance_least, "USDT", nearest),
-        ("largest distance of a tier from the mid", found.tier_distance_largest, "USDT", farthest),
-        ("spread, mean", found.spread_mean, "USDT", None),
+        ("least distance of a tier from the mid", found.tier_distance_least, quote, nearest),
+        ("largest distance of a tier from the mid", found.tier_distance_largest, quote, farthest),
+        ("spread, mean", found.spread_mean, quote, None),
         ("seconds at a spread of one tick", 100.0 * found.spread_one_tick_share, "%", None),
-        ("size at the best bid, mean", found.bid_depth[0], "coins", None),
-        ("size at the best ask, mean", found.ask_depth[0], "coins", None),
-        ("size of 20 bids, mean", sum(found.bid_depth), "coins", None),
-        ("size of 20 asks, mean", sum(found.ask_depth), "coins", None),
+        ("size at the best bid, mean", found.bid_depth[0], size, None),
+        ("size at the best ask, mean", found.ask_depth[0], size, None),
+        ("size of 20 bids, mean", sum(found.bid_depth), size, None),
+        ("size of 20 asks, mean", sum(found.ask_depth), size, None),
         ("aggTrades per second", found.trades_per_second, "1/s", None),
     ]
     return Table(
@@ -84,7 +86,7 @@ def _figures(data: Dataset, found: Profile) -> Table:
 
 def path(data: Dataset) -> Picture:
     """The mid over the time of the data; gaps as bands."""
-    figure, axes = canvas("", "mid price, USDT")
+    figure, axes = canvas("", f"mid price, {names_of(data.symbol).quote}")
     at, label = elapsed((data.recv_ns - data.from_ns) / SECOND)
     unit = float((data.recv_ns[-1] - data.from_ns) / at[-1]) if at[-1] > 0 else 1.0
     axes.set_xlabel(label)
@@ -128,7 +130,9 @@ def gaps_of(data: Dataset) -> int:
 
 def changes(data: Dataset) -> Picture:
     """How far the mid moves in a second, beside a normal law of the same deviation."""
-    figure, axes = canvas("change of the mid in 1 s, USDT", "share of seconds per bin")
+    figure, axes = canvas(
+        f"change of the mid in 1 s, {names_of(data.symbol).quote}", "share of seconds per bin"
+    )
     moves, known = labels(data.track, data.recv_ns, data.breaks_before, SECOND)
     moves = moves[known]
     sd = float(moves.std()) if len(moves) else 0.0
@@ -138,7 +142,12 @@ def changes(data: Dataset) -> Picture:
     centers, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
     normal = width / (sd * sqrt(2 * np.pi)) * np.exp(-0.5 * (centers / sd) ** 2) if sd > 0 else np.zeros(61)
     axes.bar(centers, shares, width=0.9 * width, color=QUIET, label="measured")
-    axes.plot(centers, normal, color=FIT, label=f"normal law of the same deviation, {sd:.3g} USDT")
+    axes.plot(
+        centers,
+        normal,
+        color=FIT,
+        label=f"normal law of the same deviation, {sd:.3g} {names_of(data.symbol).quote}",
+    )
     axes.set_yscale("log")
     axes.set_ylim(bottom=max(0.2 / max(1, len(moves)), 1e-7))
     axes.legend(frameon=False, fontsize=9)
@@ -153,7 +162,7 @@ def changes(data: Dataset) -> Picture:
     return Picture("changes-1s", "Changes of the mid in one second", png(figure), note, table)
 
 
-def tiers(found: Profile) -> Picture:
+def tiers(found: Profile, names: Names) -> Picture:
     """Distance of the 20 tiers, and size of both sides."""
     figure, (left, right) = canvases(2)
     numbers = np.arange(1, LADDER_TIERS + 1)
@@ -161,7 +170,8 @@ def tiers(found: Profile) -> Picture:
     right.plot(numbers, found.bid_depth, marker="o", markersize=3.5, color=BID, label="bids")
     right.plot(numbers, found.ask_depth, marker="o", markersize=3.5, color=ASK, label="asks")
     right.legend(frameon=False, fontsize=9)
-    for axes, what in ((left, "mean distance from the mid, USDT"), (right, "mean size, coins")):
+    told = f"mean distance from the mid, {names.quote}", f"mean size, {names.size}"
+    for axes, what in zip((left, right), told, strict=True):
         axes.set_xlabel("tier")
         axes.set_ylabel(what)
         axes.set_xticks([1, 5, 10, 15, 20])
@@ -237,5 +247,6 @@ def ladder(data: Dataset) -> Table:
             "sum of asks|,.4g",
         ),
         rows,
-        f"Bids hold {share:.1%} of the 40 tiers' size, asks {1 - share:.1%}. Mid {mid:,.8g} USDT.",
+        f"Bids hold {share:.1%} of the 40 tiers' size, asks {1 - share:.1%}. "
+        f"Mid {mid:,.8g} {names_of(data.symbol).quote}.",
     )

@@ -70,18 +70,18 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds < 2 * 86400 else f"{seconds / 86400:.1f} days"
 
 
-def edge_line(nets: Floats, days: int, what: str) -> str:
-    """Whether trades that do not overlap earn something after costs. `nets` (n,) are theirs, USDT each."""
+def edge_line(nets: Floats, days: int, what: str, quote: str = "USDT") -> str:
+    """Whether trades that do not overlap earn something after costs. `nets` (n,) are theirs, in `quote`."""
     count = len(nets)
     if count == 0:
         return f"Edge after costs: none shown. {what}: no trade was made, so nothing can be said."
     mean = float(nets.mean())
     if count < 2:
-        return f"Edge after costs: none shown. {what}: one trade, {mean:+.4f} USDT net."
+        return f"Edge after costs: none shown. {what}: one trade, {mean:+.4f} {quote} net."
     error = float(nets.std(ddof=1)) / sqrt(count)
     reach = float(stats.t.ppf(CONFIDENCE, count - 1)) * error
     told = (
-        f"{what}: {count} trades on {days} day{'s' if days != 1 else ''}, mean {mean:+.4f} USDT net, "
+        f"{what}: {count} trades on {days} day{'s' if days != 1 else ''}, mean {mean:+.4f} {quote} net, "
         f"one-sided {CONFIDENCE:.0%} bounds {mean - reach:+.4f} and {mean + reach:+.4f}"
     )
     if mean + reach < 0.0:
@@ -96,21 +96,29 @@ def edge_line(nets: Floats, days: int, what: str) -> str:
     return f"Edge after costs: yes, in these data. {told}."
 
 
-def cost_line(mid: float, spread: float, fee: float, moves: Floats, horizon_s: int, size: float) -> str:
+def cost_line(
+    mid: float,
+    spread: float,
+    fee: float,
+    moves: Floats,
+    horizon_s: int,
+    size: float,
+    quote: str = "USDT",
+) -> str:
     """Why a hit rate is not a profit: the cost of a taker's round trip beside the mean move. `moves` (n,) are
-    the changes of the mid over the horizon, USDT per coin; `fee` is a share of the notional, each way."""
+    the changes of the mid over the horizon, `quote` per coin; `fee` is a share of the notional, each way."""
     cost = 2.0 * fee * mid + spread
     moves = moves[np.isfinite(moves)]
     mean = float(np.abs(moves).mean()) if len(moves) else float("nan")
     if not isfinite(mean) or mean <= 0.0:
-        return f"A taker's round trip costs {cost:.4g} USDT per coin: two fees and two half spreads."
+        return f"A taker's round trip costs {cost:.4g} {quote} per coin: two fees and two half spreads."
     needed = 0.5 + cost / (2.0 * mean)
     if needed <= 1.0:
         rate = f"a taker who always trades would have to be right {needed:.0%} of the time to break even"
     else:
         rate = "even a taker who is always right would lose on the mean move"
     return (
-        f"A hit rate is not a profit: a taker's round trip costs {cost:.4g} USDT per coin (two fees of "
-        f"{fee:.2%} and two half spreads; {cost * size:.4g} USDT for {size:g}), while the mid moves "
-        f"{mean:.4g} USDT in {horizon_s} s on average: {rate}."
+        f"A hit rate is not a profit: a taker's round trip costs {cost:.4g} {quote} per coin (two fees of "
+        f"{fee:.2%} and two half spreads; {cost * size:.4g} {quote} for {size:g}), while the mid moves "
+        f"{mean:.4g} {quote} in {horizon_s} s on average: {rate}."
     )

@@ -46,6 +46,10 @@ class FeaturesCore:
         flow = self._flow.on_other(message)
         return [] if flow is None else [flow]
 
+    def recall(self, message: AnyMessage, entry_id: bytes) -> None:
+        """An entry that was answered before we started."""
+        self.handle(message, entry_id)
+
     def _vector(self, lob: Lob, is_first: bool) -> FeatureVector:
         self._row_bytes[:] = row_bytes(lob)
         row, values, recv_ns = self._row, self._values, lob.recv_ns

@@ -1,13 +1,17 @@
 """The model service's core: exactly one `Prediction` per `FeatureVector`, under the same id. A `Flow` is
-passed on, so that whoever trades has it in its order among the predictions.
+passed on, with how far predictions came true, so that whoever trades has it in its order among them.
 
-It keeps no state but which version serves from which id, so that a copy that starts anywhere says the same.
+A prediction is a function of its vector and of which version serves from which id; what is added to a flow is
+one of the last ten minutes. So a copy that starts anywhere, and reads those again, says the same.
 """
 
 from __future__ import annotations
 
+import msgspec
+
 from services.model.predictor import NO_MODEL, Predictor
 from services.model.schedule import Id, Schedule
+from services.model.trust import LOOKBACK_MS, TrustFollower
 from shared import codec
 from shared.errors import BadInput, LobflowError
 from shared.messages import AnyMessage, FeatureVector, Flow, Message, Prediction
@@ -21,7 +25,7 @@ LIFE_NS = 1 * SECOND  # how long a prediction may be acted on
 class ModelCore:
     """One symbol's predictions. Implements `shared.runner.Core`."""
 
-    lookback_ms = 0  # a prediction is a function of its vector and the schedule
+    lookback_ms = LOOKBACK_MS  # of what is added to a flow
 
     def __init__(self, symbol: str, default: Predictor | None) -> None:
         self.symbol = symbol
@@ -29,11 +33,12 @@ class ModelCore:
         self._schedule = Schedule(NO_VERSION if default is None else default.version)
         if default is not None:
             self.load(default)
+        self._trust = TrustFollower()
         self._handled: Id = (0, 0)  # the last id handled; a promotion at or below it came too late
 
     @property
     def is_warm(self) -> bool:
-        """Always: there is nothing to warm up."""
+        """Always: every vector has its prediction, and what is added to a flow says what it rests on."""
         return True
 
     def has(self, version: str) -> bool:
@@ -55,11 +60,12 @@ class ModelCore:
         self._schedule.promote(version, at)
 
     def handle(self, message: AnyMessage, entry_id: bytes) -> list[Message]:
-        """The prediction for one vector; a Flow itself. Raises BadInput for anything that is no vector,
+        """The prediction for one vector; a Flow with its trusts. Raises BadInput for anything else,
         LobflowError where the version that serves this id is not loaded."""
         if isinstance(message, Flow):
             self._handled = parse_id(entry_id)
-            return [message]
+            trusts = self._trust.fit(message, self._schedule.version(self._handled))
+            return [msgspec.structs.replace(message, trusts=trusts)]
         if not isinstance(message, FeatureVector):
             raise BadInput(f"{type(message).__name__} in the features of {self.symbol}")
         self._handled = parse_id(entry_id)
@@ -68,7 +74,17 @@ class ModelCore:
             raise LobflowError(
                 f"{self.symbol}: version {version} serves id {entry_id.decode()} and is not loaded"
             )
-        return [self._predict(message, version)]
+        prediction = self._predict(message, version)
+        if self._trust.see(message):
+            self._trust.take(prediction)
+        return [prediction]
+
+    def recall(self, message: AnyMessage, entry_id: bytes) -> None:
+        """An entry that was answered before we started. A version that served then need not be here."""
+        if isinstance(message, FeatureVector) and self._trust.see(message):
+            version = self._schedule.version(parse_id(entry_id))
+            if version in self._predictors:
+                self._trust.take(self._predict(message, version))
 
     def _predict(self, vector: FeatureVector, version: str) -> Prediction:
         predictor = self._predictors[version]

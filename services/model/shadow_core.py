@@ -120,6 +120,10 @@ class ShadowCore:
             )
         ]
 
+    def recall(self, message: AnyMessage, entry_id: bytes) -> None:
+        """An entry that was answered before we started."""
+        self.handle(message, entry_id)
+
     def _count(
         self, predictor: Predictor, vector: FeatureVector, values: Sequence[float], moves: Sequence[float]
     ) -> None:

@@ -107,8 +107,15 @@ class CoreMetrics(Collector):
         realized = GaugeMetricFamily(
             "lobflow_quote_fill_ratio", "Our resting orders that were filled", labels=labels
         )
+        trust = GaugeMetricFamily(
+            "lobflow_prediction_trust",
+            "How far the moves of the last minutes came true, 0 to 1; NaN: too little evidence",
+            labels=["symbol", "horizon_seconds", "model"],
+        )
         for symbol, state in self.core.symbols.items():
             flow = state.quotes.flow
+            for fitted in flow.trusts if flow else ():
+                trust.add_metric([symbol, str(fitted.horizon_s), fitted.model], fitted.trust)
             for side in flow.sides if flow else ():
                 for depth in side.depths:
                     if flow is None or not depth.probes:
@@ -125,7 +132,7 @@ class CoreMetrics(Collector):
                 realized.add_metric(names, tally.filled / tally.quotes)
                 if tally.foretold:
                     expected.add_metric(names, tally.expected / tally.foretold)
-        yield from (predicted, probes, edge, quotes, expected, realized)
+        yield from (predicted, probes, edge, quotes, expected, realized, trust)
 
     def _services(self) -> Iterator[Metric]:
         labels = ["observed_service", "instance"]

@@ -7,6 +7,7 @@ import sys
 
 from services.trader import instrument
 from services.trader.core import Config, TraderCore
+from services.trader.costs import costs_of
 from services.trader.desk import Desk
 from services.trader.facts import PositionFact
 from services.trader.gateway import Gateway
@@ -15,7 +16,6 @@ from services.trader.ledger import read_all, read_control, warm
 from services.trader.lockstep import InOrder
 from services.trader.merge import Arrival, Merge
 from services.trader.opening import open_account
-from services.trader.quoting import Costs
 from services.trader.reconcile import reconcile
 from services.trader.rederive import rebuild
 from services.trader.risk import Limits
@@ -106,7 +106,7 @@ def _config(settings: Settings, symbol: str, found: instrument.Instrument) -> Co
             period_s=settings.period,
             threshold=settings.threshold,
             quoting=Quoting(
-                costs=Costs.of(settings),
+                costs=costs_of(settings),
                 max_position_lots=found.lots(str(settings.max_position), "LOBFLOW_MAX_POSITION"),
                 is_demonstration=settings.maker_demonstration,
             ),

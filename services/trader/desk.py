@@ -14,6 +14,7 @@ from services.trader.account import AccountBook
 from services.trader.answers import CANCEL_UNKNOWN, Outcome, placed
 from services.trader.core import Decided, TraderCore
 from services.trader.facts import Fact, OrderFact
+from services.trader.fitted import trust_said
 from services.trader.gateway import Gateway
 from services.trader.identity import next_id
 from services.trader.merge import AccountChange, Merge
@@ -157,16 +158,20 @@ class Desk:
     def _fold(self, kind: str, entry_id: str, what: object) -> tuple[list[Decided], list[bus.Entry]]:
         core = self.core
         executions: list[bus.Entry] = []
+        decided: list[Decided] = []
         if kind == "market":
             return core.fold_market(entry_id, what), executions  # type: ignore[arg-type]
         if kind == "predictions":
             assert isinstance(what, (Prediction, Flow))
-            return core.fold_prediction(entry_id, what), executions
+            decided = core.fold_prediction(entry_id, what)
+            if isinstance(what, Flow) and core.config.strategy == "maker":
+                said = trust_said(what, core.prediction, core.config.plan)
+                self._context.log.info("trust in predictions", extra={"with": said})
+            return decided, executions
         if kind == "control":
             return core.fold_control(entry_id, what), executions  # type: ignore[arg-type]
         if kind == "shutdown":
             return core.shutdown(), executions
-        decided: list[Decided] = []
         if isinstance(what, AccountChange):
             if self.account is not None:
                 self.account.apply(what.change, what.exchange_ns)

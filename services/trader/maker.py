@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 
-from services.trader.quoting import Standing, Value, best, values_of
+from services.trader.fitted import as_fitted
+from services.trader.quoting import Costs, Standing, Value, best, values_of
 from services.trader.strategy import (
     RECANCEL_MS,
     Plan,
@@ -80,7 +81,8 @@ def _price(
         move_ticks=0.0 if math.isnan(move) else move * SECOND / prediction.tick_e9,
         growth=-1.0 if position * side < 0 else 1.0,
     )
-    value = choose(flow, now, quoting)
+    costs = as_fitted(quoting.costs, flow, prediction.model, plan, side)
+    value = choose(flow, now, costs, quoting.is_demonstration)
     if value is not None:
         ticks = value.price_ticks
     elif quoting.is_demonstration:
@@ -91,13 +93,13 @@ def _price(
     return plan.instrument.price_ticks(ticks, prediction.tick_e9, -side)
 
 
-def choose(flow: Flow | None, now: Standing, quoting: Quoting) -> Value | None:
+def choose(flow: Flow | None, now: Standing, costs: Costs, is_demonstration: bool) -> Value | None:
     """The depth that is worth most on one side; None where none is worth it, or nothing is known."""
     depths = {each.side: each.depths for each in flow.sides} if flow else {}
     facing = depths.get(-now.side, NO_DEPTHS)
     exit_rate = facing[0].fill_rate if facing and facing[0].probes else 0.0
-    values = values_of(depths.get(now.side, NO_DEPTHS), now, quoting.costs, exit_rate)
-    return best(values, quoting.is_demonstration)
+    values = values_of(depths.get(now.side, NO_DEPTHS), now, costs, exit_rate)
+    return best(values, is_demonstration)
 
 
 def _quote(plan: Plan, quoting: Quoting, view: View, side: int, price: int) -> tuple[Want, ...]:

@@ -3,8 +3,8 @@ the one to quote.
 
 Per unit of size, in ticks: EV = P_fill [edge + lambda side yhat - f_m p - X] - P_fill gamma (growth of the
 position). `edge` is what the mid one horizon after a fill is better than the fill's price; X is what leaving
-costs: as a taker f_t mid + spread / 2 + slippage, as a maker f_m p and the taker's costs as often as that is
-not filled. An order that closes a position is itself the leaving: X is 0.
+costs: as a taker f_t mid + E[spread] / 2 + slippage, as a maker f_m p and the taker's costs as often as that
+is not filled. An order that closes a position is itself the leaving: X is 0.
 
 "Do not quote" is the expected answer at retail fees: a depth is quoted only where the lower bound is above
 zero.
@@ -18,34 +18,25 @@ from collections.abc import Sequence
 import msgspec
 
 from shared.messages import DepthFlow
-from shared.settings import Settings
 
-BASIS_POINTS = 10_000
 Z = 1.645  # one-sided 95 %
 FEWEST_BLOCKS = 10  # an error from fewer is none
 FEWEST_FILLS = 10
 
 
 class Costs(msgspec.Struct, frozen=True):
-    """Fees are shares of the price. `trust` is lambda, how much of a predicted move is believed; `aversion`
-    is gamma, the share of the price that a position's growth by one order costs."""
+    """Fees are shares of the price. `spread_ticks` is the one expected at leaving, NaN for that of the book
+    at hand; `slippage_ticks` what a taker pays beyond it, NaN where books do not hold the size. `trust` is
+    lambda, how much of a predicted move is believed, None for what the flow has fitted (see `fitted`);
+    `aversion` is gamma, the share of the price that a position's growth by one order costs."""
 
     maker_fee: float
     taker_fee: float
     leaves_as_maker: bool = False
+    spread_ticks: float = math.nan
     slippage_ticks: float = 0.0
-    trust: float = 0.5
+    trust: float | None = None
     aversion: float = 0.0
-
-    @classmethod
-    def of(cls, settings: Settings) -> Costs:
-        """What the trader reckons with."""
-        return cls(
-            maker_fee=settings.maker_fee,
-            taker_fee=settings.taker_fee,
-            trust=settings.maker_trust,
-            aversion=settings.maker_aversion / BASIS_POINTS,
-        )
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -84,10 +75,12 @@ def value_of(depth: DepthFlow, now: Standing, costs: Costs, exit_rate: float = 0
     mid = (now.bid_ticks + now.ask_ticks) / 2.0
     cost = (costs.maker_fee + costs.aversion * now.growth) * price
     if now.growth > 0:
-        taker = costs.taker_fee * mid + (now.ask_ticks - now.bid_ticks) / 2.0 + costs.slippage_ticks
+        at_hand = math.isnan(costs.spread_ticks)
+        spread = now.ask_ticks - now.bid_ticks if at_hand else costs.spread_ticks
+        taker = costs.taker_fee * mid + spread / 2.0 + costs.slippage_ticks
         maker = costs.maker_fee * price + (1.0 - exit_rate) * taker
         cost += maker if costs.leaves_as_maker else taker
-    off = cost - costs.trust * now.side * now.move_ticks  # from the edge
+    off = cost - believed_ticks(now, costs)  # from the edge
     net = depth.fill_rate * (depth.edge_ticks - off)
     variance = depth.gain_variance - 2.0 * off * depth.covariance + off * off * depth.fill_variance
     error = math.sqrt(max(variance, 0.0))  # NaN stays NaN
@@ -103,6 +96,15 @@ def value_of(depth: DepthFlow, now: Standing, costs: Costs, exit_rate: float = 0
         lower_ticks=net - Z * error if is_known else -math.inf,
         net_ticks_s=net / depth.lifetime_s if depth.lifetime_s > 0.0 else math.nan,
     )
+
+
+def believed_ticks(now: Standing, costs: Costs) -> float:
+    """What the predicted move adds to the edge. Raises ValueError where nobody said how far to believe it."""
+    if not now.move_ticks:
+        return 0.0
+    if costs.trust is None:
+        raise ValueError("a predicted move, and a trust that was not fitted")
+    return costs.trust * now.side * now.move_ticks
 
 
 def values_of(

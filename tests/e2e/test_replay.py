@@ -229,7 +229,7 @@ def test_maker_quotes_and_its_decisions_follow_from_the_streams(short: Options) 
         assert any(request.action == "cancel" for request in sent)
         fills = [one for _, one in streams[Stream.EXECUTIONS] if isinstance(one, Fill)]
         assert any(fill.is_maker for fill in fills)
-        quoting = Quoting(Costs(0.0002, 0.0005, trust=0.5), 100, is_demonstration=True)
+        quoting = Quoting(Costs(0.0002, 0.0005), 100, is_demonstration=True)
         config = config_of(made, symbol, tick_e9, "maker", quoting)
         recorded = recorded_of(streams)
         assert by_cursors(config, recorded) == []

@@ -14,13 +14,32 @@ from shared.codec import decode, encode, pack_tiers, pack_values
 from shared.streams import Stream
 
 TIERS = pack_tiers([618002, 2909])
-DEPTH = m.DepthFlow(2, 600, 300, 0.6, 0.5, 4.0, 0.5, 4.25, 60, 0.25, 0.125, 0.0625)
+DEPTH = m.DepthFlow(2, 600, 300, 0.6, 0.5, 4.0, 0.5, 4.25, 60, 0.25, 0.125, 0.0625, 0.375)
 SIDE = m.SideFlow(
     1, 900, 450.5, -2.5, 0.75, 3500.0, -2.25, 1.0, 17000.0, -2.0, 0.5, -6.0, "optimum", 5500.0, 12.0, 0.25,
-    0.5, (DEPTH,),
+    0.5, (DEPTH,), ((1, 0.0), (500, 0.25)),
 )  # fmt: skip
 POSITION = m.PositionReport("BTCUSDT", Decimal("0.01"), Decimal("61800.3"), Decimal("61800.2"), Decimal("0"))
+TRUST = m.Trust(10, "v1", 590, 60, 0.5, 0.125, 0.5)
 REQUEST = m.Request("place", "lf-1", 1, "MARKET", "", 0, 10, False, "enter", "")
+# What was published before fields were added, and what it is read as.
+FORMER_DEPTH = m.DepthFlow(2, 600, 300, 0.6, 0.5, 4.0, 0.5, 4.25, 60, 0.25, 0.125, 0.0625)
+FORMER_SIDE = m.SideFlow(
+    1, 900, 450.5, -2.5, 0.75, 3500.0, -2.25, 1.0, 17000.0, -2.0, 0.5, -6.0, "optimum", 5500.0, 12.0, 0.25,
+    0.5, (FORMER_DEPTH,),
+)  # fmt: skip
+FORMER = {
+    "Flow without trusts, cancels by depth, spread and slippages": (
+        "9aa4466c6f77ce000927c00bce05f5e100ce000f424064cd1388cd138891dc001201cd0384cb407c2800"
+        "00000000cbc004000000000000cb3fe8000000000000cb40ab580000000000cbc002000000000000cb3f"
+        "f0000000000000cb40d09a0000000000cbc000000000000000cb3fe0000000000000cbc0180000000000"
+        "00a76f7074696d756dcb40b57c0000000000cb4028000000000000cb3fd0000000000000cb3fe0000000"
+        "000000919c02cd0258cd012ccb3fe3333333333333cb3fe0000000000000cb4010000000000000cb3fe0"
+        "000000000000cb40110000000000003ccb3fd0000000000000cb3fc0000000000000cb3fb00000000000"
+        "00a0",
+        m.Flow(600_000, 11, 100_000_000, 1_000_000, 100, 5000, 5000, (FORMER_SIDE,), ""),
+    ),
+}
 # The bytes of `examples()`, by kind.
 SAMPLES = {
     "Lob": (
@@ -36,13 +55,14 @@ SAMPLES = {
         "0000e03f000000000000f0bf"
     ),
     "Flow": (
-        "9aa4466c6f77ce000927c00bce05f5e100ce000f424064cd1388cd138891dc001201cd0384cb407c2800"
+        "9ca4466c6f77ce000927c00bce05f5e100ce000f424064cd1388cd138891dc001301cd0384cb407c2800"
         "00000000cbc004000000000000cb3fe8000000000000cb40ab580000000000cbc002000000000000cb3f"
         "f0000000000000cb40d09a0000000000cbc000000000000000cb3fe0000000000000cbc0180000000000"
         "00a76f7074696d756dcb40b57c0000000000cb4028000000000000cb3fd0000000000000cb3fe0000000"
-        "000000919c02cd0258cd012ccb3fe3333333333333cb3fe0000000000000cb4010000000000000cb3fe0"
+        "000000919d02cd0258cd012ccb3fe3333333333333cb3fe0000000000000cb4010000000000000cb3fe0"
         "000000000000cb40110000000000003ccb3fd0000000000000cb3fc0000000000000cb3fb00000000000"
-        "00a0"
+        "00cb3fd8000000000000929201cb000000000000000092cd01f4cb3fd0000000000000a091970aa27631"
+        "cd024e3ccb3fe0000000000000cb3fc0000000000000cb3fe0000000000000cb3ff4000000000000"
     ),
     "Prediction": (
         "9caa50726564696374696f6e0ba27631a36162630cce00096e12ce00096e13ce05f5e10092050a92cb3f"
@@ -95,7 +115,7 @@ def examples() -> list[m.Message]:
         m.FeedStatus(5, 1, 0, 11, "gap", "depth: pu 9 after u 7"),
         m.Heartbeat(2, 0, 0, 13),
         m.FeatureVector(11, "abc", 5, 618002, 618003, 100_000_000, pack_values([0.5, -1.0])),
-        m.Flow(600_000, 11, 100_000_000, 1_000_000, 100, 5000, 5000, (SIDE,), ""),
+        m.Flow(600_000, 11, 100_000_000, 1_000_000, 100, 5000, 5000, (SIDE,), "", (TRUST,), 1.25),
         m.Prediction(11, "v1", "abc", 12, 618002, 618003, 100_000_000, (5, 10), (0.5, -1.5), (1.0, 2.0), ""),
         m.Shadows(
             11, "abc", 618002, 618003, 100_000_000,
@@ -130,6 +150,12 @@ def test_sample_decodes_and_encodes_to_the_same_bytes(message: m.Message) -> Non
     sample = bytes.fromhex(SAMPLES[type(message).__name__])
     assert decode(sample) == message
     assert encode(message) == sample
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_what_was_published_before_is_read_with_the_defaults(name: str) -> None:
+    sample, message = FORMER[name]
+    assert encode(decode(bytes.fromhex(sample))) == encode(message)  # NaN is no NaN's equal
 
 
 def test_every_message_of_the_stream_table_has_a_sample() -> None:

@@ -12,6 +12,7 @@ from research.flow.entries import entries_of, probe
 from services.features.core import FeaturesCore
 from services.features.flow.fit import side_of, split
 from services.features.flow.follower import LOOKBACK_MS, WINDOW_NS
+from services.features.flow.leaving import Walk, first_of_seconds, spread_ticks
 from services.features.flow.orders import Tape, orders_of
 from services.features.flow.probe import TICKS, Setup, between
 from services.model.core import ModelCore
@@ -104,10 +105,16 @@ def test_a_flow_is_what_the_same_functions_give_of_its_window_offline(long: Entr
     )
     times, _, prices, sizes, sides = np.array(rows, np.int64).T.copy()
     tape = Tape(times, prices, sizes, sides)
+    begun = arrays.row_ns >= flow.from_ns
+    books = first_of_seconds(arrays.rows[begun], arrays.row_ns[begun])
+    assert flow.spread_ticks == spread_ticks(books) == 1.0
     for told, side in zip(flow.sides, (1, -1), strict=True):
-        again = side_of(orders_of(tape, -side), split(records, side), side, TICKS, setup)
+        again = side_of(orders_of(tape, -side), split(records, side), books, side, TICKS, setup)
         assert msgspec.msgpack.encode(told) == msgspec.msgpack.encode(again)  # NaN is equal to itself here
         assert told.side == side
+        assert told.slippages == Walk.of(books, -side).slippages()
+        assert [lots for lots, _ in told.slippages] == [1, 2, 5, 10, 20, 50, 100, 200, 500]
+        assert told.slippages[-1][1] > 5.0 > told.slippages[0][1] == 0.0
         assert told.orders > 1_000
         assert [depth.ticks for depth in told.depths] == list(TICKS)
         assert all(depth.probes > 500 for depth in told.depths)

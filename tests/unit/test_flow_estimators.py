@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from research.flow import arrivals, compound, size_fits
-from research.flow.calibration import calibration_of, trust_of
+from research.flow.calibration import calibration_of
 from research.flow.distance import distance
 from services.features.flow import impact, law, probe
 from services.features.flow.isotonic import rising
@@ -187,12 +187,3 @@ def test_recalibration_mends_a_wrong_prediction() -> None:
     assert found.brier_predicted > found.brier_recalibrated + 0.05
     assert found.brier_depth_share == pytest.approx(0.25, abs=0.01)
     assert calibration_of(records[:50], foretell, 20 * 10**9) is None
-
-
-def test_trust_is_the_slope_kept_between_0_and_1() -> None:
-    draws = np.random.default_rng(18)
-    predicted = draws.normal(size=5_000)
-    assert trust_of(predicted, 0.4 * predicted + draws.normal(size=5_000)) == pytest.approx(0.4, abs=0.06)
-    assert trust_of(predicted, -predicted) == 0.0
-    assert trust_of(predicted, 3.0 * predicted) == 1.0
-    assert trust_of(np.zeros(3), np.ones(3)) == 0.0

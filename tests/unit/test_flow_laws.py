@@ -128,7 +128,8 @@ def test_a_side_that_seldom_trades_is_watched_as_long_as_the_tape() -> None:
     assert (windows.filled_share, windows.chance) == (1.0, 0.01)
     assert windows_of(buys.between(40_000, 60_000), 1.0).chance == 1 / 21
     setup = Setup()
-    assert side_of(buys, np.zeros((0, COLUMNS), np.int64), -1, (0,), setup).life_share == 0.05
+    records, books = np.zeros((0, COLUMNS), np.int64), np.zeros((0, 80), np.int64)
+    assert side_of(buys, records, books, -1, (0,), setup).life_share == 0.05
 
 
 def test_windows_inside_a_hole_are_not_empty_but_unknown() -> None:

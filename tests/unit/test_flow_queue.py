@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from research.flow.entries import Entries
-from research.flow.resting import depth_for, price_at, quantile_depths, slippage_ticks
+from research.flow.resting import depth_for, price_at, quantile_depths
 from services.features.flow import fills, queue
 from services.features.flow import probe as p
 from services.features.flow.law import Ints, SizeLaw
+from services.features.flow.leaving import Walk, first_of_seconds, spread_ticks
 from services.features.flow.probe import Probes, Setup, new_probes
 from shared.units import MS, SECOND
 
@@ -258,7 +259,7 @@ def test_errors_know_that_neighbors_see_the_same_market() -> None:
         records[:, p.KEY] = 100
         records[:, p.AFTERWARD] = 2 * (100 - np.repeat(draws.integers(-5, 9, 30), 10))
         records[:, p.FILLED_AT] = records[:, p.PLACED] + SECOND
-        rates.append(fills.depth_of(records, 0, np.full(300, 0.5), setup))
+        rates.append(fills.depth_of(records, 0, np.full(300, 0.5), setup, 0.25))
     seen = np.array([each.fill_rate for each in rates])
     stated = np.sqrt(np.mean([each.fill_variance for each in rates]))
     assert stated == pytest.approx(seen.std(), rel=0.15)
@@ -273,8 +274,8 @@ def test_needs_and_predictions_follow_the_formula() -> None:
     records[:, p.STATE] = [p.MARKED, p.MARKED, p.EXPIRED, p.REJECTED]
     records[:, p.BETTER], records[:, p.THROUGH] = [10, 10, 10, 0], [5, 15, 1, 0]
     records[:, p.QUEUE], records[:, p.CANCELED] = [8, 0, 8, 0], [4, 0, 0, 0]
-    needs = fills.needs_of(records, own_lots=3)
-    assert needs == (1.0, 0.25, 3)
+    needs = fills.needs_of(records, 1, own_lots=3)
+    assert needs == (1.0, 0.25, 3, (0.25,))
     law = SizeLaw(20.0, -2.0)
     chances = fills.predicted(records, needs, law, 0.5)
     assert chances[0] == pytest.approx(0.5 * law.survival(np.array([10.0 + 0.75 * 8 + 3]))[0])
@@ -282,14 +283,49 @@ def test_needs_and_predictions_follow_the_formula() -> None:
     assert fills.predicted(records, needs, None, 0.5).tolist() == [0.0] * 4
 
 
+def test_cancels_are_of_each_depth_drawn_towards_the_side() -> None:
+    counts, queues, canceled = (600, 60, 0, 3), (10, 40, 1, 20), (8, 10, 0, 20)
+    records = np.zeros((sum(counts), p.COLUMNS), np.int64)
+    records[:, p.STATE] = p.EXPIRED
+    records[:, p.DEPTH] = np.repeat(np.arange(4), counts)
+    records[:, p.QUEUE], records[:, p.CANCELED] = np.repeat(queues, counts), np.repeat(canceled, counts)
+    needs = fills.needs_of(records, 5, own_lots=1)
+    side = (600 * 8 + 60 * 10 + 3 * 20) / (600 * 10 + 60 * 40 + 3 * 20)
+    assert needs.canceled == pytest.approx(side)
+    near, middle, none, few, unknown = needs.canceled_at
+    assert near == pytest.approx((600 * 0.8 + 60 * side) / 660)
+    assert middle == pytest.approx((0.25 + side) / 2)  # as many probes as the side weighs
+    assert few == pytest.approx((3 * 1.0 + 60 * side) / 63)  # three probes say little
+    assert none == unknown == needs.canceled
+    chances = fills.predicted(records, needs, SizeLaw(20.0, -2.0), 0.5)
+    law = SizeLaw(20.0, -2.0)
+    for place, row in ((0, 0), (1, 600), (3, 660)):
+        volume = (1 - needs.canceled_at[place]) * queues[place] + 1
+        assert chances[row] == pytest.approx(0.5 * law.survival(np.array([volume]))[0])
+
+
 def test_slippage_is_what_walking_the_book_costs() -> None:
-    rows = np.stack([row(), row(asks=[(101, 30), (102, 20)])])
-    entries = Entries(np.zeros((0, 5), np.int64), rows, np.zeros(2, np.int64))
-    assert slippage_ticks(entries, 1, 10) == 0.0
+    books = np.stack([row(), row(asks=[(101, 30), (102, 20)])])
+    buy, sell = Walk.of(books, 1), Walk.of(books, -1)
+    assert buy.slippage_ticks(10) == 0.0
     # 25 lots: 10 at 101 and 15 a tick higher in the first book, all at 101 in the second.
-    assert slippage_ticks(entries, 1, 25) == pytest.approx(15 / 25 / 2)
-    assert slippage_ticks(entries, -1, 60) == pytest.approx((20 * 1 + 30 * 3) / 60)
-    assert np.isnan(slippage_ticks(entries, 1, 1_000))
+    assert buy.slippage_ticks(25) == pytest.approx(15 / 25 / 2)
+    assert sell.slippage_ticks(60) == pytest.approx((20 * 1 + 30 * 3) / 60)
+    assert np.isnan(buy.slippage_ticks(1_000))
+    assert np.isnan(Walk.of(books[:0], 1).slippage_ticks(1))
+    told = buy.slippages()
+    assert [lots for lots, _ in told] == [1, 2, 5, 10, 20, 50]
+    assert all(ticks == pytest.approx(buy.slippage_ticks(lots)) for lots, ticks in told)
+
+
+def test_books_count_by_the_time_they_stood() -> None:
+    """Many books of one second are one."""
+    narrow, wide = row(asks=[(101, 30)]), row(asks=[(105, 30)])
+    row_ns = np.array([0, 100, 200, 300, 1_000, 2_500], np.int64) * MS
+    books = first_of_seconds(np.stack([narrow, wide, wide, wide, narrow, wide]), row_ns)
+    bid = int(narrow[0])
+    assert spread_ticks(books) == pytest.approx(((101 - bid) * 2 + (105 - bid)) / 3)
+    assert np.isnan(spread_ticks(books[:0]))
 
 
 def test_prices_are_where_the_sizes_shown_reach_a_volume() -> None:

@@ -193,6 +193,21 @@ def test_the_command_tells_everything_of_a_tape_without_books(tmp_path: Path) ->
         assert sum(flow["impact"]["groups"][place][1] for place in range(len(flow["impact"]["groups"]))) > 0
 
 
+@pytest.mark.recorded
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--lifetime", "400"), "rests 400 s and is judged 5 s later, but there are 346 s of data"),
+        (("--lifetime", "338", "--horizon", "8"), "but there are 346 s of data"),
+        (("--size", "100000"), "--size: 100000 is more than half of the books hold in 20 tiers of asks"),
+    ],
+)
+def test_an_order_of_which_the_data_say_nothing_is_refused(
+    btc: Path, options: tuple[str, ...], says: str
+) -> None:
+    assert says in refusal([btc], *options)
+
+
 @pytest.mark.slow
 @pytest.mark.recorded
 def test_a_recording_is_not_quoted_at_retail_fees_and_is_without_any(btc: Path) -> None:
@@ -216,6 +231,9 @@ def test_a_recording_is_not_quoted_at_retail_fees_and_is_without_any(btc: Path) 
     assert best["fill_rate"] == pytest.approx(0.58, abs=0.06)
     assert best["edge"] == pytest.approx(-4.6, abs=2.6)
     assert {side["answer"] for side in told["rested"]} == {"do not quote"}
+    prices = [str(depth["price"]) for side in told["rested"] for depth in side["depths"]]
+    assert all(len(price.partition(".")[2]) == 1 for price in prices), prices
+    assert told["probes"]["size"] == 0.01
     for side in told["rested"]:
         rates = [depth["fill_rate"] for depth in side["depths"]]
         assert rates == sorted(rates, reverse=True)

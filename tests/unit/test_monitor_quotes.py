@@ -12,10 +12,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from services.monitor.core import MonitorCore
 from services.monitor.metrics import CoreMetrics
 from services.monitor.quotes import QuoteLog
-from shared.messages import Decision, DepthFlow, Flow, OrderUpdate, Prediction, Request, SideFlow
+from shared.messages import Decision, DepthFlow, Flow, OrderUpdate, Prediction, Request, SideFlow, Trust
 from shared.units import MS
 
 TICK = 100_000_000
+TRUSTS = (Trust(5, "v1", 590, 118, 0.25, 0.1, 0.25), Trust(15, "v1", 90, 6, 0.5, 0.1, math.nan))
 
 
 def flow(rate: float = 0.6) -> Flow:
@@ -27,7 +28,7 @@ def flow(rate: float = 0.6) -> Flow:
         ),
     )
     sides = tuple(SideFlow(side, 900, *[1.0] * 10, "optimum", 1.0, 1.0, 1.0, 0.0, depths) for side in (1, -1))
-    return Flow(60_000 * MS, 0, TICK, 1_000_000, 100, 5_000, 5_000, sides, "")
+    return Flow(60_000 * MS, 0, TICK, 1_000_000, 100, 5_000, 5_000, sides, "", TRUSTS)
 
 
 def prediction(n: int) -> Prediction:
@@ -120,4 +121,7 @@ def test_metrics_show_probes_and_quotes_by_depth() -> None:
     ):
         assert line in text
     assert 'lobflow_quotes_total{result="filled",side="ask",symbol="BTCUSDT",ticks="0"} 1.0' in text
+    trust = 'lobflow_prediction_trust{horizon_seconds="%s",model="v1",symbol="BTCUSDT"} %s'
+    assert trust % ("5", "0.25") in text
+    assert trust % ("15", "NaN") in text
     assert 'ticks="20"' not in text  # nothing was probed there

@@ -75,7 +75,10 @@ def test_a_recording_becomes_a_page_with_pictures_and_numbers(archive: Path, tmp
     assert told["source"] == "synthetic"
     assert told["gaps"] == 0
     assert {row["name"] for row in told["rows"]} >= {"linear", "lasso", "auto", "imbalance 1", "majority"}
-    assert len(told["simulated"]) in (2, 4)
+    assert len(told["simulated"]) in (3, 6)
+    assert [row["fills"].split(",")[0] for row in told["simulated"]][1::3] == [
+        "a limit order at the best price of its own side"
+    ] * (len(told["simulated"]) // 3)
     assert told["flow"]["symbol"] == "BTCUSDT"
     html = (out / "report.html").read_text()
     first = html[html.index("<p>") : html.index("</p>")]
@@ -95,6 +98,9 @@ def test_a_recording_becomes_a_page_with_pictures_and_numbers(archive: Path, tmp
     }
     tables = {path.stem for path in (out / "tables").glob("*.csv")}
     assert tables >= {"profile", "hit-rates", "hit-rates-slides", "simulated", "flow-laws", "last-book"}
+    own = [row["trades"] for row in told["simulated"]][-2:]
+    assert min(own) > 0  # in the queue and at the touch
+    assert tables >= {"trades-own", "trades-own-queue", "pnl-own", "pnl-own-queue"}
     assert json.loads((out / "report.json").read_text())["sha256"] == told["sha256"]
     # Another one in the same place leaves nothing of the first.
     (out / "figures" / "old.png").write_bytes(b"")

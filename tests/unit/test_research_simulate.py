@@ -123,7 +123,7 @@ def test_what_one_call_trains_the_other_simulates() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"fill": "queue-aware"}, "needs the queue at the level"),
+        ({"fill": "queue-aware"}, "not of a recording"),
         ({"fill": "best"}, "none of mid, touch"),
         ({"size": 0.0}, "above zero"),
         ({"threshold": -1.0}, "above zero"),

@@ -33,6 +33,8 @@ def _no_dotenv(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DATA_VENUE", "mainnet", "production"),
         ("SOCKET_STREAMS", "2000", "less than or equal to 1024"),
         ("PERIOD", "ten", "valid integer"),
+        ("MAKER_TRUST", "1.5", "less than or equal to 1"),
+        ("MAKER_TRUST", "much", "'auto'"),
     ],
 )
 def test_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
@@ -42,6 +44,13 @@ def test_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
     assert f"LOBFLOW_{name}" in str(caught.value)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "value"), [("auto", "auto"), ("0.25", 0.25), ("0", 0.0)])
+def test_trust_is_fitted_or_a_number(monkeypatch: pytest.MonkeyPatch, text: str, value: object) -> None:
+    assert load().maker_trust == "auto"
+    monkeypatch.setenv("LOBFLOW_MAKER_TRUST", text)
+    assert load().maker_trust == value
 
 
 def test_demo_trading_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:

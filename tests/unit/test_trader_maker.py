@@ -30,6 +30,7 @@ from shared.messages import (
     Prediction,
     Request,
     SideFlow,
+    Trust,
 )
 from shared.units import MS, SECOND, Scale
 
@@ -190,6 +191,47 @@ def test_a_prediction_skews_the_quotes(move: float, sides: list[int]) -> None:
     run.fit(flow(0))
     requests = run.predict(100, move)  # 1 USDT is 10 ticks, half believed: more than the edge of 3
     assert [request.side for request in requests] == sides
+
+
+@pytest.mark.parametrize(
+    ("trusts", "sides"),
+    [
+        ((Trust(10, "m", 590, 60, 0.0, 0.1, 0.0),), [1, -1]),  # nothing came true: nothing is believed
+        ((Trust(10, "m", 590, 60, 0.2, 0.1, 0.2),), [1, -1]),
+        ((Trust(10, "m", 590, 60, 0.35, 0.1, 0.35),), [1]),
+        ((Trust(10, "m", 60, 6, 0.0, 0.1, math.nan),), [1]),  # too little evidence: half
+        ((Trust(10, "other", 590, 60, 0.0, 0.1, 0.0),), [1]),
+        ((), [1]),
+    ],
+)
+def test_a_prediction_is_believed_as_far_as_predictions_came_true(
+    trusts: tuple[Trust, ...], sides: list[int]
+) -> None:
+    run = Run(Costs(maker_fee=0.0, taker_fee=0.0))
+    run.fit(flow(0, trusts=trusts))
+    requests = run.predict(100, 1.0)  # 10 ticks; asks have an edge of 3 less half a spread
+    assert [request.side for request in requests] == sides
+    run.check()
+
+
+@pytest.mark.parametrize(
+    ("spread", "slippages", "sides"),
+    [
+        (2.0, ((1, 0.0), (10, 0.5)), [1, -1]),
+        (8.0, ((1, 0.0), (10, 0.5)), []),  # half of it is more than the edge of 3
+        (2.0, ((1, 0.0), (10, 2.5)), [-1]),  # what a bid bought is sold into a thin book
+        (2.0, ((1, 0.0), (5, 0.0)), [-1]),  # which does not hold our 10 lots: no value is known
+    ],
+)
+def test_leaving_costs_what_spread_and_depth_of_the_last_minutes_say(
+    spread: float, slippages: tuple[tuple[int, float], ...], sides: list[int]
+) -> None:
+    run = Run(Costs(maker_fee=0.0, taker_fee=0.0))
+    fitted = flow(0, spread_ticks=spread)
+    bids, asks = fitted.sides
+    bids = msgspec.structs.replace(bids, slippages=slippages)
+    run.fit(msgspec.structs.replace(fitted, sides=(bids, asks)))
+    assert [request.side for request in run.predict(100)] == sides
 
 
 def test_a_quote_is_replaced_after_a_probes_lifetime() -> None:

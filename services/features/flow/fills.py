@@ -19,23 +19,25 @@ from services.features.flow.probe import Setup
 from shared.messages import DepthFlow
 from shared.units import SECOND
 
+POOLED = 60  # probes, a minute of one depth: what a side's share of cancels weighs in each depth's
 DIGITS = 10  # of published numbers: libraries of different processors differ in the last place of a power
 
 
 class Needs(NamedTuple):
     """What a lifetime's volume must exceed for a fill: phi times what is displayed at better prices, plus (1
-    - canceled) times the queue, plus our own size. phi is NaN where no probe was ever traded through to."""
+    - c_k) times the queue, plus our own size. phi is NaN where no probe was ever traded through to; c_k, the
+    share of the queue that is canceled, is of each depth, `canceled` of the whole side."""
 
     replenishment: float
     canceled: float
     own_lots: int
+    canceled_at: tuple[float, ...]
 
     def volumes(self, records: Ints) -> Floats:
         """The volume each probe needs, (n,)."""
         phi = 1.0 if math.isnan(self.replenishment) else self.replenishment
-        return np.asarray(
-            phi * records[:, p.BETTER] + (1.0 - self.canceled) * records[:, p.QUEUE] + self.own_lots
-        )
+        canceled = np.array(self.canceled_at, np.float64)[records[:, p.DEPTH]]
+        return np.asarray(phi * records[:, p.BETTER] + (1.0 - canceled) * records[:, p.QUEUE] + self.own_lots)
 
 
 def finished(records: Ints) -> Ints:
@@ -44,16 +46,32 @@ def finished(records: Ints) -> Ints:
     return np.asarray(records[(states >= p.EXPIRED) & (states != p.VOID)])
 
 
-def needs_of(records: Ints, own_lots: int = 1) -> Needs:
-    """Replenishment and cancels, from finished probes of one side."""
+def needs_of(records: Ints, depths: int, own_lots: int = 1) -> Needs:
+    """Replenishment and cancels, from finished probes of one side rested at so many depths."""
     filled = (records[:, p.STATE] == p.MARKED) & (records[:, p.BETTER] > 0)
     through = records[filled, p.THROUGH] / records[filled, p.BETTER]
-    queued = records[:, p.QUEUE] > 0
-    queue = int(records[queued, p.QUEUE].sum())
-    canceled = int(np.clip(records[queued, p.CANCELED], 0, records[queued, p.QUEUE]).sum())
+    queued = records[records[:, p.QUEUE] > 0]
+    queues, shares = queued[:, p.QUEUE], np.clip(queued[:, p.CANCELED], 0, queued[:, p.QUEUE])
+    queue, canceled = int(queues.sum()), int(shares.sum())
+    side = canceled / queue if queue else 0.0
     return Needs(
-        float(np.median(through)) if len(through) else math.nan, canceled / queue if queue else 0.0, own_lots
+        float(np.median(through)) if len(through) else math.nan,
+        side,
+        own_lots,
+        tuple(
+            _pooled(shares[queued[:, p.DEPTH] == place], queues[queued[:, p.DEPTH] == place], side)
+            for place in range(depths)
+        ),
     )
+
+
+def _pooled(canceled: Ints, queues: Ints, side: float) -> float:
+    """One depth's share of lots canceled, drawn towards the side's: `POOLED` probes more have its share."""
+    count = len(queues)
+    if not count:
+        return side
+    own = int(canceled.sum()) / int(queues.sum())
+    return (count * own + POOLED * side) / (count + POOLED)
 
 
 def predicted(records: Ints, needs: Needs, law: SizeLaw | None, share: float) -> Floats:
@@ -71,8 +89,9 @@ def edges_of(records: Ints) -> Ints:
     )
 
 
-def depth_of(records: Ints, ticks: int, chance: Floats, setup: Setup) -> DepthFlow:
-    """The probes of one depth and side, all finished; `fill_rate` is the share seen, not yet recalibrated."""
+def depth_of(records: Ints, ticks: int, chance: Floats, setup: Setup, canceled: float) -> DepthFlow:
+    """The probes of one depth and side, all finished; `fill_rate` is the share seen, not yet recalibrated.
+    `canceled` is c_k."""
     count = len(records)
     is_filled = records[:, p.STATE] == p.MARKED
     fills = int(is_filled.sum())
@@ -97,6 +116,7 @@ def depth_of(records: Ints, ticks: int, chance: Floats, setup: Setup) -> DepthFl
         gain_variance=rounded(gain_variance),
         fill_variance=rounded(fill_variance),
         covariance=rounded(covariance),
+        canceled=rounded(canceled),
     )
 
 

@@ -10,6 +10,7 @@ from services.features.flow import fills, impact, law
 from services.features.flow import probe as p
 from services.features.flow.fills import rounded
 from services.features.flow.law import Floats, Ints, SizeLaw
+from services.features.flow.leaving import Walk
 from services.features.flow.optimum import Optimum, optimum_of
 from services.features.flow.orders import Orders
 from services.features.flow.probe import Setup
@@ -22,16 +23,23 @@ NO_LINE = "no impact line"
 
 
 def side_of(
-    orders: Orders, records: Ints, side: int, ticks: tuple[int, ...], setup: Setup, own_lots: int = 1
+    orders: Orders,
+    records: Ints,
+    books: Ints,
+    side: int,
+    ticks: tuple[int, ...],
+    setup: Setup,
+    own_lots: int = 1,
 ) -> SideFlow:
-    """`orders` are the takers' who meet resting orders of `side`; `records` the finished probes of that side.
+    """`orders` are the takers' who meet resting orders of `side`; `records` the finished probes of that side;
+    `books` (n, 80) the first of each second.
     Where there is no law, the numbers are NaN and `answer` says why."""
     second = windows_of(orders, 1.0)
     life = windows_of(orders, setup.lifetime_ns / SECOND)
     laws = [_law(orders.sizes_lots), _law(second.volumes_lots), _law(life.volumes_lots)]
     of_orders, of_second, of_life = (NO_LAW if one is None else one for one in laws)
     slope, intercept, optimum = gross(second, laws[1])
-    needs = fills.needs_of(records, own_lots)
+    needs = fills.needs_of(records, len(ticks), own_lots)
     return SideFlow(
         side=side,
         orders=len(orders.times_ms),
@@ -51,6 +59,7 @@ def side_of(
         replenishment=rounded(needs.replenishment),
         canceled=rounded(needs.canceled),
         depths=depths_of(records, ticks, setup, needs, laws[2], life.chance),
+        slippages=Walk.of(books, -side).slippages(),
     )
 
 
@@ -89,7 +98,7 @@ def depths_of(
     out = []
     for place, distance in enumerate(ticks):
         mine = records[:, p.DEPTH] == place
-        out.append(fills.depth_of(records[mine], distance, chances[mine], setup))
+        out.append(fills.depth_of(records[mine], distance, chances[mine], setup, needs.canceled_at[place]))
     return fills.recalibrated(out)
 
 

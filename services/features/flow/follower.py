@@ -8,14 +8,18 @@ minutes again.
 
 from __future__ import annotations
 
+import math
 from array import array
+from collections import deque
 
 import numpy as np
 
 from services.features.continuity import QUIET_NS, Continuity
 from services.features.flow import queue
+from services.features.flow.fills import rounded
 from services.features.flow.fit import side_of, split
 from services.features.flow.law import Ints
+from services.features.flow.leaving import spread_ticks
 from services.features.flow.orders import Orders, Tape, orders_of
 from services.features.flow.probe import TICKS, Setup, between, capacity_for, new_probes
 from shared.messages import AggTrade, Flow, Lob, Market, SideFlow
@@ -40,6 +44,8 @@ class FlowFollower:
         self._packed = self._setup.packed()
         self._probes = new_probes(capacity_for((WINDOW_NS + self._setup.whole_ns) / SECOND, len(TICKS)))
         self._trades = array("q")  # FIELDS of each, in the order they were told
+        self._books: deque[tuple[int, bytes]] = deque(maxlen=WINDOW_NS // SECOND + 1)  # of each second
+        self._second = -1  # of the last of them
         self._scale = (0, 0)  # tick and lot of the chain
         self._minute = 0  # of the last entry that was no Lob; 0 before the first
         self._first_ns: int | None = None  # of the first entry seen
@@ -51,6 +57,10 @@ class FlowFollower:
         if is_first:
             self._begin()
             self._scale = (lob.tick_e9, lob.lot_e9)
+        second = lob.recv_ns // SECOND
+        if second != self._second:
+            self._second = second
+            self._books.append((lob.recv_ns, row.tobytes()))
         queue.on_lob(self._probes, self._packed, lob.recv_ns, lob.exchange_ns, row)
 
     def on_other(self, entry: Market) -> Flow | None:
@@ -89,6 +99,8 @@ class FlowFollower:
         """Nothing before this counts."""
         queue.give_up(self._probes)
         del self._trades[:]
+        self._books.clear()
+        self._second = -1
         # After a break every process stands here alike; at the very start the features are not warm either.
         self._is_warm |= self._continuity.is_warm
 
@@ -100,8 +112,12 @@ class FlowFollower:
         queue.pass_time(self._probes, self._packed, now_ns)
         records = between(self._probes, from_ns, now_ns - self._setup.whole_ns)
         orders = self._orders(from_ns)
-        sides = tuple(side_of(orders[side], split(records, side), side, TICKS, self._setup) for side in SIDES)
-        return self._said(now_ns, from_ns, "", sides)
+        kept = b"".join(row for at_ns, row in self._books if at_ns >= from_ns)
+        books = np.frombuffer(kept, np.int64).reshape(-1, 80)
+        sides = tuple(
+            side_of(orders[side], split(records, side), books, side, TICKS, self._setup) for side in SIDES
+        )
+        return self._said(now_ns, from_ns, "", sides, rounded(spread_ticks(books)))
 
     def _orders(self, from_ns: int) -> dict[int, Orders]:
         """The takers that meet resting orders of each side. Trades from before `from_ns` are forgotten."""
@@ -113,7 +129,14 @@ class FlowFollower:
         tape = Tape(times, prices, sizes, sides)
         return {side: orders_of(tape, -side) for side in SIDES}
 
-    def _said(self, now_ns: int, from_ns: int, reason: str, sides: tuple[SideFlow, ...] = ()) -> Flow:
+    def _said(
+        self,
+        now_ns: int,
+        from_ns: int,
+        reason: str,
+        sides: tuple[SideFlow, ...] = (),
+        spread: float = math.nan,
+    ) -> Flow:
         return Flow(
             recv_ns=now_ns,
             from_ns=from_ns,
@@ -124,4 +147,5 @@ class FlowFollower:
             horizon_ms=self._setup.horizon_ns // MS,
             sides=sides,
             reason=reason,
+            spread_ticks=spread,
         )
