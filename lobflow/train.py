@@ -86,6 +86,8 @@ def train(
 ) -> None:
     """Fit models for the mid price in 5, 10 and 15 s, and write the one to serve.
 
+    With --pooled one model is fitted on all symbols together: splits are cut by time through all of them, and
+    thresholds, baselines and scores are each symbol's own.
     What is printed are scores of models walking forward inside the data; `lobflow evaluate` judges the model
     on data that it never saw. Trees (boosting) can be evaluated and run as shadows, never serve.
     """
@@ -119,7 +121,8 @@ def train(
             progress.update(task, description=f"fitting {what}")
 
         if pooled:
-            wholes = load_all(paths, wanted.split(",") if wanted else (), step_ms)
+            named = [name.strip() for name in (wanted or "").split(",") if name.strip()]
+            wholes = load_all(paths, named, step_ms)
             check_poolable(wholes, features)
             parts = shares_of_time(wholes, from_share, to_share)
             trainings = train_pooled(parts, features, model, threshold=threshold, progress=say)

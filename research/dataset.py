@@ -105,9 +105,7 @@ def load(
     """The dataset of one symbol. Raises BadInput where the data hold none, or several and none is named; of
     several the one of `prefer` is taken, if there is one."""
     paths = (paths,) if isinstance(paths, Path) else tuple(paths)
-    entries = _read(paths)
-    if not entries:
-        raise BadInput(f"{', '.join(str(path) for path in paths)}: no market data")
+    entries = _some(paths)
     preferred = [one for one in prefer if one in entries]
     if symbol is None and len(preferred) == 1:
         symbol = preferred[0]
@@ -116,24 +114,30 @@ def load(
     chosen = symbol if symbol is not None else next(iter(entries))
     if chosen not in entries:
         raise BadInput(f"the data hold no {chosen}, only {', '.join(sorted(entries))}")
-    found = sample(chosen, entries[chosen], sample_ms)
-    return replace(found, files=tuple(path.name for path in paths), paths=paths)
+    return _from(paths, sample(chosen, entries[chosen], sample_ms))
 
 
 def load_all(paths: Sequence[Path], symbols: Sequence[str] = (), sample_ms: int = 1000) -> list[Dataset]:
     """The datasets of `symbols`, or of all that the data hold, by name. Raises BadInput where one is not
     there."""
-    entries = _read(paths)
-    if not entries:
-        raise BadInput(f"{', '.join(str(path) for path in paths)}: no market data")
+    paths = tuple(paths)
+    entries = _some(paths)
     for symbol in symbols:
         if symbol not in entries:
             raise BadInput(f"the data hold no {symbol}, only {', '.join(sorted(entries))}")
-    files = tuple(path.name for path in paths)
-    return [
-        replace(sample(symbol, entries[symbol], sample_ms), files=files)
-        for symbol in sorted(set(symbols) or entries)
-    ]
+    wanted = sorted(set(symbols) or entries)
+    return [_from(paths, sample(symbol, entries[symbol], sample_ms)) for symbol in wanted]
+
+
+def _from(paths: tuple[Path, ...], data: Dataset) -> Dataset:
+    return replace(data, files=tuple(path.name for path in paths), paths=paths)
+
+
+def _some(paths: tuple[Path, ...]) -> dict[str, list[tuple[str, Message]]]:
+    entries = _read(paths)
+    if not entries:
+        raise BadInput(f"{', '.join(str(path) for path in paths)}: no market data")
+    return entries
 
 
 def _read(paths: Sequence[Path]) -> dict[str, list[tuple[str, Message]]]:
