@@ -39,7 +39,7 @@ def folder(btc: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_recorded_market_is_told_as_it_is(folder: Path) -> None:
     told = json.loads((folder / "report.json").read_text())
     assert (told["source"], told["symbol"], told["gaps"]) == ("recorded", "BTCUSDT", 0)
-    assert told["verdict"][0].startswith("Edge after costs: none shown")
+    assert told["verdict"][0].startswith("Edge after costs: NO, it loses")
     profile = dict(
         line.split(",")[:2] for line in (folder / "tables" / "profile.csv").read_text().splitlines()[1:]
     )
@@ -72,4 +72,4 @@ def test_a_browser_shows_the_page_and_asks_nobody(folder: Path, tmp_path: Path) 
     body = re.search(r"<body [^>]*>", done.stdout)
     assert body is not None, done.stderr[-2000:]
     found = dict(re.findall(r'data-(\w+)="(\w+)"', body[0]))
-    assert found == {"pictures": "16", "broken": "0", "requests": "0", "wide": "false", "over": "0"}
+    assert found == {"pictures": "17", "broken": "0", "requests": "0", "wide": "false", "over": "0"}
