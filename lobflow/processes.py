@@ -215,16 +215,21 @@ class Processes:
 
 
 async def stoppable(work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` so that SIGTERM ends it as Ctrl-C does: by cancellation, with everything cleaned up."""
+    """Run `work` so that Ctrl-C and SIGTERM end it: by cancellation, with everything cleaned up."""
     task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    # SIGINT too: a shell that is not interactive has what it runs in the background ignore it, and Python
+    # would leave it so.
+    numbers = signal.SIGINT, signal.SIGTERM
+    for number in numbers:
+        loop.add_signal_handler(number, task.cancel)
     try:
         return await task
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     finally:
-        loop.remove_signal_handler(signal.SIGTERM)
+        for number in numbers:
+            loop.remove_signal_handler(number)
 
 
 async def _stop(child: Child) -> None:

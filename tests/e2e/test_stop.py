@@ -36,6 +36,11 @@ def test_everything_stops_with_the_command(tmp_path: Path, btc: Path, number: si
     environment = {**os.environ, "TMPDIR": str(tmp_path)}  # marks every child; sockets and data lie there too
     command = subprocess.Popen(
         [
+            # As in the background of a script, where a shell has Ctrl-C be ignored.
+            "sh",
+            "-c",
+            'trap "" INT; exec "$@"',
+            "sh",
             sys.executable,
             "-m",
             "lobflow.cli",
