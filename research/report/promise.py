@@ -108,6 +108,7 @@ def table(rows: Sequence[Comparison], name: str = "promised-and-seen") -> Table:
         (
             f"{row.horizon_s} s",
             row.selection,
+            row.answer,  # first: a page of usual width does not show the last columns
             row.promised_hit,
             row.hit,
             row.low,
@@ -122,7 +123,6 @@ def table(rows: Sequence[Comparison], name: str = "promised-and-seen") -> Table:
             row.promised_net,
             row.net,
             row.rows,
-            row.answer,
         )
         for row in rows
     ]
@@ -132,7 +132,8 @@ def table(rows: Sequence[Comparison], name: str = "promised-and-seen") -> Table:
         columns(
             "horizon",
             "selection",
-            "hit, promised|.1%",
+            "hit rate",
+            "promised|.1%",
             "seen|.1%",
             "95 % from|.1%",
             "to|.1%",
@@ -146,7 +147,6 @@ def table(rows: Sequence[Comparison], name: str = "promised-and-seen") -> Table:
             "net edge, promised|+.2f",
             "seen|+.2f",
             "rows|,",
-            "hit rate",
         ),
         shown,
         "; ".join(f"“{word}”: {meaning}" for word, meaning in WORDS.items()) + ". Edges in USDT per coin.",
