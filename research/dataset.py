@@ -179,7 +179,7 @@ class Books(NamedTuple):
     breaks_before: Ints  # (n,)
     imbalance_1: Floats  # (n,)
     kept: Ints  # (k,) ascending: the books that `values` are of
-    values: Floats  # (k, 100)
+    values: Floats  # (k, `schema.WIDTH`)
 
 
 def books_of(computed: batch.Batch, breaks_before: Ints) -> Books:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from research.labels import Floats
 from services.features import schema
 from shared.errors import BadInput
 
@@ -20,19 +21,25 @@ FEWEST = 30  # rows with trades, and trades where they were counted: fewer may b
 def check_tape(data: Dataset) -> None:
     """Raise BadInput where the trades of `data` are all of one side. No trades at all are another matter."""
     (place,) = schema.indices([WINDOW])
-    shares = data.values[:, place]
+    if data.trades is None or data.trades >= FEWEST:
+        check_shares(data.symbol, data.values[:, place])
+
+
+def check_shares(symbol: str, shares: Floats) -> None:
+    """Raise BadInput where `shares`, (n,), of the volume bought less the volume sold say that all was of one
+    side."""
     shares = shares[shares != 0.0]
-    if len(shares) < FEWEST or (data.trades is not None and data.trades < FEWEST):
-        return
-    if np.all(shares == shares[0]) and abs(shares[0]) == 1.0:
+    if len(shares) >= FEWEST and np.all(shares == shares[0]) and abs(shares[0]) == 1.0:
         did = "bought" if shares[0] > 0.0 else "sold"
-        raise BadInput(f"{data.symbol}: takers only {did}: a one-sided tape")
+        raise BadInput(f"{symbol}: takers only {did}: a one-sided tape")
 
 
 def check_price(data: Dataset) -> None:
     """Raise BadInput where the mid price of `data` never moves."""
-    mid = data.track.mid
+    check_moves(data.symbol, data.track.mid)
+
+
+def check_moves(symbol: str, mid: Floats) -> None:
+    """Raise BadInput where `mid`, (n,), mid prices or their moves, are all the same."""
     if len(mid) and np.ptp(mid) == 0.0:
-        raise BadInput(
-            f"{data.symbol}: the mid price never moves in the data: there is no direction to foretell"
-        )
+        raise BadInput(f"{symbol}: the mid price never moves in the data: there is no direction to foretell")

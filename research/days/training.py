@@ -22,6 +22,7 @@ from research.microprice import Quotes
 from research.reference import histogram
 from research.rows.store import Store
 from research.sigmas import SIGMAS, scales
+from research.tape import check_moves, check_shares
 from research.train import TRADED_QUANTILE, HorizonFit, Staged, Training
 from research.walk import AUTO, kinds_of, serve
 from services.features import schema
@@ -66,6 +67,7 @@ def train_days(
     others = tuple(kind for kind in reversed(kinds) if kind != "shrunk")
     asked = job(store, feature_set, (*others, AUTO) if model == AUTO else (model,), work)
     days = compressed(store, asked, crew, progress, is_sampled=True)
+    _check(store, asked)
     walked = walk(store, asked, crew, threshold, progress, days)
     progress("fitting on all days", 0.0)
     fits = {h: _fits(kinds, h, store, asked, days) for h in asked.horizons_s}
@@ -106,6 +108,16 @@ def train_days(
     staged = Staged(store.rows(), tuple(microprice.solved(quotes).tolist()), tuple(references))
     progress("fitting on all days", 1.0)
     return Training(_described(store, files), features, horizons, staged)
+
+
+def _check(store: Store, asked: Job) -> None:
+    """As `research.tape` of data in memory, by the sample of rows. Raises BadInput."""
+    symbol, names = store.source.symbol, asked.columns.names
+    rows = [sample(store.days, asked, h) for h in asked.horizons_s]
+    flows = [at for at, name in enumerate(names) if name.startswith("trades_")]
+    for at in flows[-1:]:  # the longest window
+        check_shares(symbol, rows[0][:, at])
+    check_moves(symbol, np.concatenate([one[:, -1] for one in rows]))
 
 
 def _fits(kinds: Sequence[str], h: int, store: Store, asked: Job, days: Compressed) -> dict[str, Fit]:

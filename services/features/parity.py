@@ -51,13 +51,14 @@ class Parity:
         self.compared = 0  # vectors and flows held against each other
         self.mismatches = 0  # of which differ, and vectors that one side alone has
         self.unchecked = 0  # published ones that could not be held against anything
-        self.other_schema = 0  # of which were of another schema than this code's
+        self.other_schema = 0  # of which were of another schema than this code's, and flows among these
         self.first: Mismatch | None = None
         self._after = parse_id(after)
         self._core = FeaturesCore()
         self._seq: int | None = None  # of the last market entry
         self._hole = True  # since the last Lob
         self._begun = False  # a published vector was met
+        self._is_other = False  # the last vector was of another schema, and so of other code
         self._made: deque[_Made] = deque()
         self._published: deque[tuple[tuple[int, int], str, bytes]] = deque()
 
@@ -115,9 +116,12 @@ class Parity:
             return
         if data == made.data:
             self.compared += 1
+            self._is_other = False
             return
         found = parted(made.entry_id, data, made.data)
-        if found.feature == "schema":
+        # A flow names no schema: it is of the code that made the vector before it.
+        self._is_other = found.feature == "schema" or (found.feature == "flow" and self._is_other)
+        if self._is_other:
             self.unchecked += 1
             self.other_schema += 1
             return

@@ -81,8 +81,9 @@ class ModelCore:
 
     def recall(self, message: AnyMessage, entry_id: bytes) -> None:
         """An entry that was answered before we started. A version that served then need not be here."""
+        self._handled = parse_id(entry_id)
         if isinstance(message, FeatureVector) and self._trust.see(message):
-            version = self._schedule.version(parse_id(entry_id))
+            version = self._schedule.version(self._handled)
             if version in self._predictors:
                 self._trust.take(self._predict(message, version))
 

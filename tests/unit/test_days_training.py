@@ -9,7 +9,7 @@ import joblib
 import msgspec
 import numpy as np
 import pytest
-from test_rows_stage import market, recorded
+from test_rows_stage import lob, market, recorded
 from typer.testing import CliRunner
 
 from bench.synthetic_rows import make
@@ -18,12 +18,15 @@ from research.days.backend import Backend, working
 from research.days.job import job
 from research.days.training import is_long, train_days
 from research.export import save
+from research.rows.layout import plan
+from research.rows.stage import stage
 from research.rows.store import Store
 from research.train import Training
 from services.features import schema
 from services.model import artifact
 from shared.errors import BadInput
-from shared.units import SECOND
+from shared.messages import AggTrade, Lob, Message
+from shared.units import MS, SECOND
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,31 @@ def test_what_is_saved_is_served(store: Store, tmp_path: Path, model: str) -> No
         assert row.threshold is not None
         best = next(one for one in row.scores if (one["name"], one["selection"]) == (model, "20 %"))
         assert float(best["skill_low"] or 0.0) > 0.0
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_one_sided_tape_is_refused(tmp_path: Path, side: int) -> None:
+    draw, messages = np.random.default_rng(4), market(3, 900)
+    traded: list[Message] = []
+    for seq, one in enumerate(messages):
+        last = {"epoch": one.epoch, "exchange_ns": one.recv_ns, "recv_ns": one.recv_ns}  # type: ignore[attr-defined]
+        traded.append(msgspec.structs.replace(one, seq=2 * seq))
+        ids = dict.fromkeys(("agg_id", "first_id", "last_id"), seq)
+        sizes = {"price_ticks": 600_000, "size_lots": int(draw.integers(1, 50)), "tick_e9": 100_000_000}
+        traded.append(AggTrade(seq=2 * seq + 1, **last, **ids, **sizes, lot_e9=1_000_000, side=side))
+    place = recorded(tmp_path / "run", traded)
+    made = stage([place], tmp_path / "rows", plan("flow", (5, 10, 15)))
+    did = "bought" if side > 0 else "sold"
+    with pytest.raises(BadInput, match=f"BTCUSDT: takers only {did}: a one-sided tape"):
+        trained(made, "prior", tmp_path / "work")
+
+
+def test_a_price_that_never_moves_is_refused(tmp_path: Path) -> None:
+    still = [lob(one.seq, one.recv_ns // MS, 600_000, one.epoch) if isinstance(one, Lob) else one
+             for one in market(3, 900)]  # fmt: skip
+    made = stage([recorded(tmp_path / "run", still)], tmp_path / "rows", plan("flow", (5, 10, 15)))
+    with pytest.raises(BadInput, match="BTCUSDT: the mid price never moves"):
+        trained(made, "linear", tmp_path / "work")
 
 
 def test_trees_are_fitted_on_the_sample(

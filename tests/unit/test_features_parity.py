@@ -169,6 +169,29 @@ def test_other_schemas_and_what_lies_outside_are_not_held_against_anybody(
     assert (parity.compared, parity.unchecked, parity.other_schema) == (len(vectors) - 1, 1, 1)
 
 
+def test_flows_of_code_with_another_schema_are_not_held_against_anybody(
+    entries: Entries, vectors: Entries
+) -> None:
+    old: Entries = []
+    for entry_id, data in vectors:
+        message = codec.decode(data)
+        former = (
+            msgspec.structs.replace(message, from_ns=1)
+            if isinstance(message, Flow)
+            else msgspec.structs.replace(message, schema="0123456789ab")
+        )
+        old.append((entry_id, codec.encode(former)))
+    parity = compared(entries, old)
+    assert (parity.compared, parity.mismatches) == (0, 0)
+    assert parity.unchecked == parity.other_schema == len(vectors)
+    # Code that was renewed while it ran answers for its own flows.
+    place = next(at for at, (_, data) in enumerate(vectors) if isinstance(codec.decode(data), Flow))
+    parity = compared(entries, [*old[: place - 1], vectors[place - 1], *old[place:]])
+    assert (parity.compared, parity.mismatches) == (2, 1)
+    assert parity.first is not None
+    assert parity.first.feature == "flow"
+
+
 def test_a_stream_read_from_the_middle_waits_until_it_is_warm(vectors: Entries, entries: Entries) -> None:
     first = next(at for at, (entry_id, _) in enumerate(entries) if entry_id == vectors[10][0])
     parity = compared(entries[first + 1 :], vectors)

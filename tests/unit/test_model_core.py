@@ -137,6 +137,18 @@ def test_a_promotion_that_comes_too_late_stops(one: Predictor, two: Predictor) -
         core.promote(two.version, "10-0")
 
 
+def test_a_promotion_from_before_the_start_comes_too_late_for_a_copy_too(
+    one: Predictor, two: Predictor
+) -> None:
+    core = ModelCore("BTCUSDT", one)
+    core.load(two)
+    core.recall(vector(LATER_NS), b"10-0")
+    with pytest.raises(LobflowError, match="already handled"):
+        core.promote(two.version, "10-0")
+    core.promote(two.version, "11-0")
+    assert only(core, vector(LATER_NS + SECOND), b"11-0").model == two.version
+
+
 def test_a_later_promotion_supersedes_those_after_its_id() -> None:
     schedule = Schedule("a")
     schedule.promote("b", (20, 0))
