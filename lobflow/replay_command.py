@@ -67,7 +67,7 @@ def replay(
     ] = False,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Enter from this predicted move on, USDT; default: the 90 % quantile in training."),
+        typer.Option(help="Enter from this predicted move on, USDT; default: the 80 % quantile in training."),
     ] = None,
     size: Annotated[str, typer.Option(help="Order size, base currency.")] = "0.01",
     period: Annotated[

@@ -27,7 +27,7 @@ from shared.units import SECOND
 HORIZONS_S = (5, 10, 15)
 FOLDS = 4
 THRESHOLD = 0.5  # USDT: the first document's
-TRADED_QUANTILE = 0.9  # of |yhat| in training: the trader's default threshold
+TRADED_QUANTILE = 0.8  # of |yhat| in training: the trader's default threshold
 
 Progress = Callable[[str, float], None]  # (what, share done)
 
@@ -40,7 +40,7 @@ class HorizonFit:
     fitted: dict[str, Fitted]
     served: Fitted
     reason: str
-    threshold: float | None  # 90 % quantile of |yhat| in training, quote currency
+    threshold: float | None  # a quantile (80 %) of |yhat| in training, quote currency
     majority: float  # direction of most training labels
     scores: list[Score]
     pairs: list[Pair]  # what is served against the baselines
@@ -143,11 +143,13 @@ def train_horizons(
     threshold: float = THRESHOLD,
     progress: Progress = lambda what, share: None,
     rival: Predictor | None = None,
+    traded_quantile: float = TRADED_QUANTILE,
 ) -> Training:
     """Fit every horizon on all of `data` and score by walking forward inside it. `model` is `auto` or one of
     `research.estimators.KINDS`. `rival` is a model fitted on other data, scored as served on the same rows;
-    it is named by `rival_name`. Raises BadInput where there are too few rows or no feature varies."""
-    return _together([data], feature_set, model, horizons_s, threshold, progress, rival)[0]
+    it is named by `rival_name`. The trader's default threshold is the `traded_quantile` of |yhat|. Raises
+    BadInput where there are too few rows or no feature varies."""
+    return _together([data], feature_set, model, horizons_s, threshold, progress, rival, traded_quantile)[0]
 
 
 def train_pooled(
@@ -172,6 +174,7 @@ def _together(
     threshold: float,
     progress: Progress,
     rival: Predictor | None,
+    traded_quantile: float = TRADED_QUANTILE,
 ) -> list[Training]:
     _check(model)
     features = choose_features(feature_set, *data)
@@ -185,7 +188,7 @@ def _together(
             progress(f"{horizon_s} s", at / len(horizons_s))
             stack = stacked(usable, horizon_s, features)
             rivals = [one.get(horizon_s, {}) for one in served]
-            by_horizon.append(_horizon(stack, model, threshold, rivals))
+            by_horizon.append(_horizon(stack, model, threshold, rivals, traded_quantile))
     progress("done", 1.0)
     return [Training(one, features, [row[at] for row in by_horizon]) for at, one in enumerate(data)]
 
@@ -217,7 +220,11 @@ def _check(model: str) -> None:
 
 
 def _horizon(
-    stack: Stack, model: str, threshold: float, rivals: Sequence[Mapping[str, Floats]]
+    stack: Stack,
+    model: str,
+    threshold: float,
+    rivals: Sequence[Mapping[str, Floats]],
+    traded_quantile: float,
 ) -> list[HorizonFit]:
     """One horizon of each part."""
     features, horizon_s = stack.features, stack.horizon_s
@@ -243,7 +250,7 @@ def _horizon(
     found = []
     for part, table in zip(stack.parts, tables, strict=True):
         size = np.abs(served.predict(features.matrix(part.rows)))
-        traded = float(np.quantile(size, TRADED_QUANTILE)) if served.model is not None else None
+        traded = float(np.quantile(size, traded_quantile)) if served.model is not None else None
         most = majority(part.after.moves)
         found.append(HorizonFit(horizon_s, fitted, served, reason, traded, most, table.scores, table.pairs))
     return found

@@ -194,7 +194,7 @@ class Prediction(Message, frozen=True):
     """Expected change of the mid price from this `Lob` on, per horizon.
 
     `moves` are in quote currency (USDT), one per entry of `horizons_s`; NaN where this model has none for a
-    horizon. `thresholds` is, per horizon, the 90 % quantile of the absolute moves this model predicted in its
+    horizon. `thresholds` is, per horizon, a quantile (80 %) of the absolute moves this model predicted in its
     training data: the trader's default. Where nothing can be predicted, both are empty and `reason` says why.
     """
 

@@ -113,7 +113,9 @@ class Settings(BaseSettings):
 
     # Trader
     strategy: Literal["threshold", "maker", "bench", "none"] = "threshold"
-    threshold: float | None = Field(None, gt=0, description="USDT; unset: the 90 % quantile from training")
+    threshold: float | None = Field(
+        None, gt=0, description="USDT; unset: what the model brings, the 80 % quantile in training"
+    )
     size: Decimal = Field(Decimal("0.01"), gt=0, description="order size, base currency")
     period: int = Field(10, gt=0, description="seconds a position is held; also the horizon that is traded")
     max_position: Decimal = Field(Decimal("0.1"), gt=0, description="largest position, base currency")

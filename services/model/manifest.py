@@ -68,7 +68,7 @@ class Horizon(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     weights: tuple[float, ...]
     offset: float
     is_scaled: bool
-    threshold: float | None  # 90 % quantile of |move| in training, USDT
+    threshold: float | None  # a quantile (80 %) of |move| in training, USDT
     scores: tuple[dict[str, str | int | float | bool | None], ...]
     sigma_power: float = 1.0  # both together one of POWERS
     slow_power: float = 0.0
