@@ -42,6 +42,7 @@ from services.venue.synthetic.state import (
 
 MASK = GRID - 1
 REACH = GRID // 2 - 1  # how far from the best a level may be
+WAS_BID, WAS_ASK = 1, 2  # of `Book.was`
 
 _I1, _I2 = int64[::1], int64[:, ::1]
 BOOK = types.NamedTuple((_I1, _I1, _I1, _I1, _I1, _I2, _I1, _I1), Book)  # type: ignore[no-untyped-call]
@@ -63,12 +64,11 @@ def _touch(book: Book, price: int) -> None:
     marks[UPDATE_ID] += 1
     if book.stamp[place] != marks[DIFF]:
         book.stamp[place] = marks[DIFF]
-        if book.total[place] == 0:
-            book.was[place] = 0
-        else:
-            book.was[place] = 1 if price <= marks[BID] else -1
+        book.was[place] = 0
         book.dirty[marks[DIRTY_COUNT]] = price
         marks[DIRTY_COUNT] += 1
+    if book.total[place] > 0:  # also in between: a snapshot may have been taken then
+        book.was[place] |= WAS_BID if price <= marks[BID] else WAS_ASK
 
 
 @compiled(int64(BOOK, int64, int64, int64, int64))
@@ -217,6 +217,9 @@ def _side_row(book: Book, side: int, row: Ints) -> int:
 def publish(book: Book, out: Output, now_ns: int) -> bool:
     """Write the diff of all levels changed since the last, absolute, ascending, bids first; and the tiers.
 
+    A level that came and went in between is deleted too, on each side that it was on: whoever began with a
+    snapshot of that moment has it.
+
     False where the buffers have no room: nothing is written.
     """
     marks = book.marks
@@ -233,12 +236,12 @@ def publish(book: Book, out: Output, now_ns: int) -> bool:
     for side in (1, -1):
         for i in range(count):
             price = book.dirty[i]
-            lots, was = book.total[price & MASK], book.was[price & MASK]
+            lots, was = book.total[price & MASK], book.was[price & MASK] & (WAS_BID if side > 0 else WAS_ASK)
             is_side = (price <= marks[BID]) == (side > 0)
             if lots > 0 and is_side:
                 out.levels[place, 0], out.levels[place, 1], out.levels[place, 2] = side, price, lots
                 place += 1
-            elif was == side or (was == 0 and lots == 0 and is_side):
+            elif was != 0:
                 out.levels[place, 0], out.levels[place, 1], out.levels[place, 2] = side, price, 0
                 place += 1
         if side > 0:

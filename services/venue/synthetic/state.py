@@ -43,7 +43,7 @@ class Book(NamedTuple):
     """Queues on a ring of ticks: a price lives at `price & (GRID - 1)`.
 
     head, tail: (GRID,) first and last order of each level, -1 for none. total: (GRID,) its lots. stamp:
-    (GRID,) the diff in which it last changed; was: (GRID,) the side it was published on before. orders:
+    (GRID,) the diff in which it last changed; was: (GRID,) the sides it was on since, as bits. orders:
     (ORDERS, 5) linked both ways, free ones by NEXT. dirty: (DIRTY,) prices changed since the last diff.
     """
 
