@@ -70,6 +70,8 @@ async def act(venue: Opened, script: list[tuple[int, str, str, int]]) -> int:
         keeper.allow(now_ns)
         go_on(venue, now_ns)
         if what == "checkpoint":
+            if keeper._writing is not None:  # as `allow` does: one is written at a time
+                await keeper._writing
             if venue.source.is_settled:  # type: ignore[attr-defined]
                 await keeper._next()
             continue
