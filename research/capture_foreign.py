@@ -41,13 +41,9 @@ def verify_foreign(
         if not captures.by_symbol:
             raise BadInput(f"{', '.join(map(str, files))}: nothing to import")
         found = verify([one.path for one in captures.by_symbol.values()], symbol, progress)
-    skipped = [
-        {"reason": skip.reason, "count": skip.count, "file": str(skip.path), "line": skip.line}
-        for skip in reading.skips
-    ]
     imported = {
         "formats": {str(path): group.kind for group, paths in groups for path in paths},
-        "skipped": skipped,
+        "skipped": [skip.plain() for skip in reading.skips],
         "restamped": sum(one.restamped for one in captures.by_symbol.values()),
     }
     return {**found, "files": [str(path) for path in files], "imported": imported}

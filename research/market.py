@@ -47,9 +47,7 @@ def played(
     core = CollectorCore({symbol: row.scale for symbol, row in instruments.items()}, counts, resume)
     wanted: set[str] = set()
     passed = dict.fromkeys(instruments, 0)  # snapshots of each symbol that went by
-    early: dict[
-        str, bytes
-    ] = {}  # snapshots that nobody waited for, since the last diff: they answer the next
+    early: dict[str, bytes] = {}  # snapshots nobody waited for, since the last diff: they answer the next
     left_out: dict[str, int] = {}
     for event in timeline(files, instruments, left_out):
         if event.kind == "snapshot":

@@ -71,6 +71,13 @@ def trained(folder: Path, seed: int = 7, symbol: str = "BTCUSDT") -> Manifest:
     return save(train_horizons(drawn(seed=seed, symbol=symbol), model="linear"), folder)
 
 
+def two_versions(folder: Path) -> Path:
+    """Two linear models of other data, in `one` and `two` of `folder`, which is returned."""
+    trained(folder / "one", seed=1)
+    trained(folder / "two", seed=2)
+    return folder
+
+
 def vector(recv_ns: int, values: list[float] | None = None, **changes: object) -> FeatureVector:
     """A whole vector of the published schema; its values are a function of the time alone."""
     if values is None:

@@ -121,10 +121,7 @@ def import_files(
         report = Report(
             [_file(path, group.kind, reading) for group, paths in found for path in paths],
             reading.arrival_ns if reading.is_arrival_made else None,
-            [
-                {"reason": skip.reason, "count": skip.count, "file": str(skip.path), "line": skip.line}
-                for skip in reading.skips
-            ],
+            [skip.plain() for skip in reading.skips],
             symbols,
         )
         target.finish(kept, report.plain())

@@ -16,6 +16,10 @@ class Skip:
     path: Path
     line: int  # of the first
 
+    def plain(self) -> dict[str, str | int]:
+        """As JSON."""
+        return {"reason": self.reason, "count": self.count, "file": str(self.path), "line": self.line}
+
 
 class Skips:
     """All of them, by reason. Reasons are few and fixed: the particulars of a row are not part of one."""

@@ -13,13 +13,13 @@ from collections import deque
 from typing import NamedTuple
 
 from shared.messages import FeatureVector, Flow, Prediction, Trust
+from shared.rounding import rounded
 from shared.units import E9, MS, SECOND
 
 WINDOW_NS = 600 * SECOND  # as long as the flow's
 LOOKBACK_MS = (WINDOW_NS + 2 * SECOND) // MS  # the second in which a copy begins may have begun before
 FEWEST_BLOCKS = 10  # of one horizon each: predictions nearer than that share their market
 PRIOR, PRIOR_VARIANCE = 0.5, 1.0 / 12.0  # of what is anywhere in [0, 1]
-DIGITS = 10  # of published numbers
 
 
 class Pair(NamedTuple):
@@ -112,8 +112,4 @@ def trust_of(horizon_s: int, version: str, pairs: deque[Pair]) -> Trust:
         # Minutes of moves are mostly noise: a slope of 2 with an error of 2 says little, and not 1.
         doubt = error * error / (error * error + PRIOR_VARIANCE)
         trust = min(1.0, max(0.0, (1.0 - doubt) * slope + doubt * PRIOR))
-    return Trust(horizon_s, version, len(pairs), blocks, _rounded(slope), _rounded(error), _rounded(trust))
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.{DIGITS}g}")
+    return Trust(horizon_s, version, len(pairs), blocks, rounded(slope), rounded(error), rounded(trust))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from model_data import START_NS, trained, vector
+from model_data import START_NS, trained, two_versions, vector
 
 from lobflow.private_redis import PrivateRedis
 from services.model.artifact import read_manifest
@@ -32,10 +32,7 @@ Entries = list[tuple[bytes, bytes]]
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    trained(folder / "one", seed=1)
-    trained(folder / "two", seed=2)
-    return folder
+    return two_versions(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

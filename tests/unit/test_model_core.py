@@ -6,7 +6,7 @@ from math import inf, isfinite, nan
 from pathlib import Path
 
 import pytest
-from model_data import SIGMA, START_NS, drawn, trained, vector
+from model_data import SIGMA, START_NS, drawn, trained, two_versions, vector
 
 from research.export import save
 from research.train import train_horizons
@@ -26,10 +26,7 @@ LATER_NS = START_NS + 3600 * SECOND
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two versions side by side."""
-    folder = tmp_path_factory.mktemp("models")
-    trained(folder / "one", seed=1)
-    trained(folder / "two", seed=2)
-    return folder
+    return two_versions(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture

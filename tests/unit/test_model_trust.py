@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_data import START_NS, trained, vector
+from model_data import START_NS, two_versions, vector
 
 from services.model import artifact
 from services.model.core import ModelCore
@@ -78,10 +78,7 @@ def test_too_little_evidence_is_no_trust() -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two versions."""
-    folder = tmp_path_factory.mktemp("models")
-    trained(folder / "one", seed=1)
-    trained(folder / "two", seed=2)
-    return folder
+    return two_versions(tmp_path_factory.mktemp("models"))
 
 
 Entries = list[tuple[str, FeatureVector | Flow]]

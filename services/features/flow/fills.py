@@ -17,10 +17,10 @@ from services.features.flow.isotonic import rising
 from services.features.flow.law import Floats, Ints, SizeLaw
 from services.features.flow.probe import Setup
 from shared.messages import DepthFlow
+from shared.rounding import rounded
 from shared.units import SECOND
 
 POOLED = 60  # probes, a minute of one depth: what a side's share of cancels weighs in each depth's
-DIGITS = 10  # of published numbers: libraries of different processors differ in the last place of a power
 
 
 class Needs(NamedTuple):
@@ -159,8 +159,3 @@ def recalibrated(depths: list[DepthFlow]) -> tuple[DepthFlow, ...]:
         msgspec.structs.replace(depth, fill_rate=rounded(told.get(place, math.nan)))
         for place, depth in enumerate(depths)
     )
-
-
-def rounded(value: float) -> float:
-    """To `DIGITS` significant digits."""
-    return float(f"{value:.{DIGITS}g}")

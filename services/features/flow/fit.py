@@ -8,7 +8,6 @@ import numpy as np
 
 from services.features.flow import fills, impact, law
 from services.features.flow import probe as p
-from services.features.flow.fills import rounded
 from services.features.flow.law import Floats, Ints, SizeLaw
 from services.features.flow.leaving import Walk
 from services.features.flow.optimum import Optimum, optimum_of
@@ -17,6 +16,7 @@ from services.features.flow.probe import Setup
 from services.features.flow.windows import Windows, windows_of
 from shared.errors import BadInput
 from shared.messages import DepthFlow, SideFlow
+from shared.rounding import rounded
 from shared.units import SECOND
 
 NO_LINE = "no impact line"

@@ -16,13 +16,13 @@ import numpy as np
 
 from services.features.continuity import QUIET_NS, Continuity
 from services.features.flow import queue
-from services.features.flow.fills import rounded
 from services.features.flow.fit import side_of, split
 from services.features.flow.law import Ints
 from services.features.flow.leaving import spread_ticks
 from services.features.flow.orders import Orders, Tape, orders_of
 from services.features.flow.probe import TICKS, Setup, between, capacity_for, new_probes
 from shared.messages import AggTrade, Flow, Lob, Market, SideFlow
+from shared.rounding import rounded
 from shared.units import MS, SECOND
 
 WINDOW_NS = 600 * SECOND

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.features.flow.fills import rounded
 from services.features.flow.law import Ints
+from shared.rounding import rounded
 from shared.units import SECOND
 
 ASKS = 40  # where the asks of a row begin
